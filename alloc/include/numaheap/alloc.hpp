@@ -1,0 +1,116 @@
+/// \file
+/// The heap's C++ face: memory that lies where its thread runs, and goes home when it is freed.
+///
+/// Blocks are aligned to 16 bytes (a request of up to 8 bytes: to 8), or as asked. Every function may be called from
+/// any thread at any time: before main, after it, in a forked child. None throws, none takes a lock that a reader of
+/// statistics holds. Out of memory is a null pointer with errno ENOMEM.
+///
+/// Cost: a hit in the thread's cache is some ten instructions; a size known at compile time is inlined into the
+/// caller, which makes the layout in numaheap/detail part of the ABI (checked at link time by a symbol's name).
+
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "numaheap/base/api.h"
+#include "numaheap/base/bytes.hpp"
+#include "numaheap/base/node_id.hpp"
+#include "numaheap/base/result.hpp"
+#include "numaheap/detail/thread_cache.hpp"
+#include "numaheap/placement.hpp"
+
+namespace numaheap {
+
+namespace detail {
+NH_API void* allocate_any(size_t size) noexcept;
+NH_API void* allocate_class(SizeClass size_class) noexcept;
+NH_API void deallocate_class(void* block, SizeClass size_class) noexcept;
+}  // namespace detail
+
+/// Allocates `size` bytes on the calling thread's home node; 0 is served as the smallest block.
+/// \returns nullptr if there is no memory, or a hard limit refuses it.
+[[nodiscard]] [[gnu::always_inline]] inline void* allocate(size_t size) noexcept {
+  if (__builtin_constant_p(size) && size <= detail::kMaxSmall) {
+    constexpr auto kClass = [](size_t n) { return detail::class_of(n); };
+    return detail::pop_or(kClass(size), detail::allocate_class);
+  }
+  return detail::allocate_any(size);
+}
+
+/// The same, filled with zeros.
+[[nodiscard]] NH_API void* allocate_zeroed(size_t size) noexcept;
+
+/// \param alignment  a power of two; else nullptr with errno EINVAL.
+[[nodiscard]] NH_API void* allocate_aligned(size_t alignment, size_t size) noexcept;
+
+/// Allocates where the placement says.
+/// \param alignment  a power of two; 1 gives the usual alignment.
+/// \returns nullptr with errno EINVAL for an alignment that is none or a node that does not exist or is not allowed,
+///          with ENOMEM as allocate().
+[[nodiscard]] NH_API void* allocate_on(Placement placement, size_t size, size_t alignment = 1) noexcept;
+
+/// Gives a block back to the node that it came from; nullptr is ignored. A pointer that is not the start of a live
+/// block of ours is dropped, counted and reported (see report.hpp), as far as it can be told: a double free cannot.
+NH_API void deallocate(void* block) noexcept;
+
+/// The same with the size that was asked for (or the usable size), which saves the look-up.
+/// \pre `size` and `alignment` are those of the allocation, or size == usable_size(block).
+[[gnu::always_inline]] inline void deallocate(void* block, size_t size) noexcept {
+  if (__builtin_constant_p(size) && size <= detail::kMaxSmall) {
+    return detail::push_or(block, detail::class_of(size), detail::deallocate_class);
+  }
+  deallocate(block);
+}
+NH_API void deallocate(void* block, size_t size, size_t alignment) noexcept;
+
+/// Resizes as realloc(3): nullptr allocates, the contents are kept up to the smaller size, and the block may move;
+/// it stays in the placement it was made in. Size 0 is served as the smallest block.
+/// \returns nullptr if there is no memory: then the old block is untouched.
+[[nodiscard]] NH_API void* reallocate(void* block, size_t size) noexcept;
+
+/// Tries to make a block hold `size` bytes without moving it.
+/// \returns true if usable_size(block) >= size now.
+NH_API bool expand_in_place(void* block, size_t size) noexcept;
+
+/// Fills `blocks` with blocks of one size on the home node. Cheaper than as many calls.
+/// \returns how many there were memory for; the rest of `blocks` is untouched.
+NH_API size_t allocate_batch(size_t size, std::span<void*> blocks) noexcept;
+/// Gives all of them back; they may be of any size and node. Null pointers are skipped.
+NH_API void deallocate_batch(std::span<void* const> blocks) noexcept;
+
+/// The bytes that the block really has, at least what was asked for; 0 for nullptr and for what is not ours.
+[[nodiscard]] NH_API size_t usable_size(const void* block) noexcept;
+
+/// True if the address lies in one of the heap's ranges.
+[[nodiscard]] NH_API bool owns(const void* address) noexcept;
+
+/// Where a pointer belongs: the node of its range. About a nanosecond for any number of nodes; no system call.
+/// \returns kNoNode for interleaved memory and for what is not ours.
+[[nodiscard]] NH_API NodeId home_node(const void* address) noexcept;
+
+/// Where the kernel says that the page is now. One system call.
+/// \returns kNotFound if the page was never touched or was purged.
+[[nodiscard]] NH_API Result<NodeId> resident_node(const void* address) noexcept;
+
+/// The home node of the calling thread.
+[[nodiscard]] NH_API NodeId thread_node() noexcept;
+
+struct PurgeResult {
+  Bytes purged;  ///< Given back to the kernel by this call.
+  Bytes left;    ///< Unused and still resident in the node's caches and free extents, as far as known.
+};
+
+/// Gives unused memory back to the kernel, at most about `budget` bytes (one free extent more at most): first empties
+/// the node-level caches, then purges free extents. Other threads' caches are left alone. For all nodes, or for one.
+NH_API PurgeResult purge(Bytes budget) noexcept;
+NH_API PurgeResult purge(NodeId node, Bytes budget) noexcept;
+
+/// Empties the calling thread's own cache into the node-level caches.
+/// \returns the bytes that were in it.
+NH_API Bytes trim() noexcept;
+
+/// Says that this thread will sleep for long: trims, and lets others take what it held.
+NH_API void thread_idle() noexcept;
+
+}  // namespace numaheap
