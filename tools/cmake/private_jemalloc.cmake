@@ -50,6 +50,7 @@ function(private_jemalloc output)
     COMMAND ${NUMAHEAP_OBJCOPY} --keep-global-symbols=${dir}/keep ${dir}/renamed.o ${object}
     DEPENDS ${archive} ${dir}/renames ${dir}/keep VERBATIM
     COMMENT "Making jemalloc private")
+  add_custom_target(numaheap_private_jemalloc DEPENDS ${object})
   set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
   set(${output} ${object} PARENT_SCOPE)
 endfunction()
