@@ -1,0 +1,70 @@
+/// \file
+/// INFO memory: a snapshot as Redis' INFO command prints it (names, units, CRLF), so that existing
+/// dashboards and exporters read it, followed by what is ours.
+///
+/// The fields of Redis come from the metrics named below; several samples of one metric (one a
+/// node) are added up.
+///
+/// | fields                                                    | metric, or computed from | |
+/// --------------------------------------------------------- | -----------------------------------
+/// | | used_memory, _human                                       | kLiveBytes | | used_memory_rss,
+/// _human                                   | kProcessResidentBytes               | |
+/// used_memory_peak, _human; _time; _perc                    | kPeakBytes; kPeakTime; live / peak |
+/// | allocator_allocated, _active, _resident, _muzzy           | kAllocatedBytes, ... kMuzzyBytes |
+/// | total_system_memory, _human                               | kSystemMemoryBytes | | maxmemory,
+/// _human                                         | kHardLimitBytes                     | |
+/// allocator_frag_ratio, _bytes                              | 1 + fragmented / allocated | |
+/// allocator_rss_ratio, _bytes                               | resident / active, resident - active
+/// | | rss_overhead_ratio, _bytes                                | process resident / resident, -
+/// resident | | mem_fragmentation_ratio, _bytes                           | process resident /
+/// live, - live     | | mem_allocator                                             | the label
+/// "version" of kBuild       |
+///
+/// A field whose metric has no sample is left out, as is a ratio to zero; nothing is made up.
+/// Fields that only the server knows (used_memory_dataset, mem_clients_normal, ...) are the
+/// server's to add.
+///
+/// Ours: every other summary metric, and kLiveBytes again by node, as
+/// `numaheap_[node<N>_]<metric>[_<other labels>]`, the metric without its prefix "numaheap_" and
+/// without "_bytes": `numaheap_node0_live:1048576`.
+
+#pragma once
+
+#include <cstddef>
+
+#include "numaheap/base/api.h"
+#include "numaheap/stats/registry.hpp"
+
+namespace numaheap::stats {
+
+/// Live bytes: handed out and not yet given back. Label: node.
+inline constexpr char kLiveBytes[] = "numaheap_live_bytes";
+/// The most that kLiveBytes, over all nodes, was seen to be, and when.
+inline constexpr char kPeakBytes[] = "numaheap_live_peak_bytes";
+inline constexpr char kPeakTime[] = "numaheap_live_peak_time_seconds";
+/// RSS of the whole process, as the kernel says.
+inline constexpr char kProcessResidentBytes[] = "numaheap_process_resident_bytes";
+/// What has left the arenas: live and cached. Label: node.
+inline constexpr char kAllocatedBytes[] = "numaheap_allocated_bytes";
+/// Pages that hold at least one allocated block. Label: node.
+inline constexpr char kActiveBytes[] = "numaheap_active_bytes";
+/// Pages of the heap that the kernel keeps in memory: active, dirty and our own metadata. Label:
+/// node.
+inline constexpr char kResidentBytes[] = "numaheap_resident_bytes";
+/// Pages that the kernel may take back when it is short of memory. Label: node.
+inline constexpr char kMuzzyBytes[] = "numaheap_muzzy_bytes";
+/// Free slots in the slabs of small blocks (Redis' small-bin waste). Label: node.
+inline constexpr char kFragmentedBytes[] = "numaheap_fragmented_bytes";
+/// Memory of the machine.
+inline constexpr char kSystemMemoryBytes[] = "numaheap_system_memory_bytes";
+/// The process' hard limit on live bytes, while one is set.
+inline constexpr char kHardLimitBytes[] = "numaheap_hard_limit_bytes";
+/// Type kInfo; its label "version" says who the allocator is ("numaheap-0.1.0").
+inline constexpr char kBuild[] = "numaheap_build";
+
+/// Writes the memory section of INFO ("# Memory\r\nused_memory:...\r\n...") into `buffer` as
+/// snprintf does. \returns the length without the terminator, which may be more than `size`: then
+/// the text is cut. Thread-safe; allocates nothing.
+NH_API size_t render_info(const Snapshot& snapshot, char* buffer, size_t size) noexcept;
+
+}  // namespace numaheap::stats
