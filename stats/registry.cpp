@@ -89,8 +89,8 @@ void register_metric(Metric& metric) noexcept {
   if (metric.registered.exchange(true, std::memory_order_relaxed)) return;
   std::atomic<Metric*>* link = &head;
   for (Metric* last = nullptr;; last = nullptr) {
-    // release: pairs with the acquires in first_metric() and next_metric(); publishes the
-    // descriptor. acquire on failure: `last` is walked through.
+    // release: pairs with the acquires in first_metric() and next_metric(); publishes the descriptor.
+    // acquire on failure: `last` is walked through.
     if (link->compare_exchange_strong(last, &metric, std::memory_order_release,
                                       std::memory_order_acquire))
       return;
@@ -99,13 +99,13 @@ void register_metric(Metric& metric) noexcept {
 }
 
 const Metric* first_metric() noexcept {
-  return head.load(
-      std::memory_order_acquire);  // acquire: pairs with the release in register_metric()
+  // acquire: pairs with the release in register_metric()
+  return head.load(std::memory_order_acquire);
 }
 
 const Metric* next_metric(const Metric& metric) noexcept {
-  return metric.next.load(
-      std::memory_order_acquire);  // acquire: pairs with the release in register_metric()
+  // acquire: pairs with the release in register_metric()
+  return metric.next.load(std::memory_order_acquire);
 }
 
 const Sample* Snapshot::find(std::string_view name,

@@ -53,7 +53,8 @@ class NH_CAPABILITY("mutex") Mutex {
   static constexpr uint32_t kHeld = 1;
   static constexpr uint32_t kHeldWithWaiters = 2;
 
-  void lock_slow() noexcept;
+  // Not analysed: its try_lock() would be taken for one that its caller must answer for.
+  void lock_slow() noexcept NH_NO_THREAD_SAFETY_ANALYSIS;
   void wake_one() noexcept;
 
   std::atomic<uint32_t> state_{kFree};

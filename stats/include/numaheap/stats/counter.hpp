@@ -42,7 +42,8 @@ class Counter {
   /// \pre the caller is the only writer.
   void add(uint64_t n) noexcept { set(value_.load(std::memory_order_relaxed) + n); }
   /// For a figure that goes both ways, such as bytes held. Not for what readers take as a total
-  /// that only grows. \pre the caller is the only writer.
+  /// that only grows.
+  /// \pre the caller is the only writer.
   void subtract(uint64_t n) noexcept { set(value_.load(std::memory_order_relaxed) - n); }
   /// \pre the caller is the only writer.
   void set(uint64_t n) noexcept {
@@ -69,17 +70,17 @@ class SharedCounter {
 
   /// \returns the total after the addition.
   uint64_t add(uint64_t n) noexcept {
-    return value_.fetch_add(n, std::memory_order_release) +
-           n;  // release: pairs with the acquire in value()
+    // release: pairs with the acquire in value()
+    return value_.fetch_add(n, std::memory_order_release) + n;
   }
   /// \returns the total after the subtraction.
   uint64_t subtract(uint64_t n) noexcept {
-    return value_.fetch_sub(n, std::memory_order_release) -
-           n;  // release: pairs with the acquire in value()
+    // release: pairs with the acquire in value()
+    return value_.fetch_sub(n, std::memory_order_release) - n;
   }
   [[nodiscard]] uint64_t value() const noexcept {
-    return value_.load(
-        std::memory_order_acquire);  // acquire: pairs with the release in add() and subtract()
+    // acquire: pairs with the release in add() and subtract()
+    return value_.load(std::memory_order_acquire);
   }
 
  private:

@@ -1,32 +1,29 @@
 /// \file
-/// INFO memory: a snapshot as Redis' INFO command prints it (names, units, CRLF), so that existing
-/// dashboards and exporters read it, followed by what is ours.
+/// INFO memory: a snapshot as Redis' INFO command prints it (names, units, CRLF), so that existing dashboards and
+/// exporters read it, followed by what is ours.
 ///
-/// The fields of Redis come from the metrics named below; several samples of one metric (one a
-/// node) are added up.
+/// The fields of Redis come from the metrics named below; several samples of one metric (one a node) are added up.
 ///
-/// | fields                                                    | metric, or computed from | |
-/// --------------------------------------------------------- | -----------------------------------
-/// | | used_memory, _human                                       | kLiveBytes | | used_memory_rss,
-/// _human                                   | kProcessResidentBytes               | |
-/// used_memory_peak, _human; _time; _perc                    | kPeakBytes; kPeakTime; live / peak |
-/// | allocator_allocated, _active, _resident, _muzzy           | kAllocatedBytes, ... kMuzzyBytes |
-/// | total_system_memory, _human                               | kSystemMemoryBytes | | maxmemory,
-/// _human                                         | kHardLimitBytes                     | |
-/// allocator_frag_ratio, _bytes                              | 1 + fragmented / allocated | |
-/// allocator_rss_ratio, _bytes                               | resident / active, resident - active
-/// | | rss_overhead_ratio, _bytes                                | process resident / resident, -
-/// resident | | mem_fragmentation_ratio, _bytes                           | process resident /
-/// live, - live     | | mem_allocator                                             | the label
-/// "version" of kBuild       |
+/// | fields                                              | metric, or computed from                      |
+/// | --------------------------------------------------- | --------------------------------------------- |
+/// | used_memory, _human                                 | kLiveBytes                                    |
+/// | used_memory_rss, _human                             | kProcessResidentBytes                         |
+/// | used_memory_peak, _human; _time; _perc              | kPeakBytes; kPeakTime; live / peak            |
+/// | allocator_allocated, _active, _resident, _muzzy     | kAllocatedBytes ... kMuzzyBytes               |
+/// | total_system_memory, _human                         | kSystemMemoryBytes                            |
+/// | maxmemory, _human                                   | kHardLimitBytes                               |
+/// | allocator_frag_ratio, _bytes                        | 1 + fragmented / allocated, fragmented        |
+/// | allocator_rss_ratio, _bytes                         | resident / active, resident - active          |
+/// | rss_overhead_ratio, _bytes                          | process resident / resident, the difference   |
+/// | mem_fragmentation_ratio, _bytes                     | process resident / live, the difference       |
+/// | mem_allocator                                       | the label "version" of kBuild                 |
 ///
-/// A field whose metric has no sample is left out, as is a ratio to zero; nothing is made up.
-/// Fields that only the server knows (used_memory_dataset, mem_clients_normal, ...) are the
-/// server's to add.
+/// A field whose metric has no sample is left out, as is a ratio to zero; nothing is made up. Fields that only the
+/// server knows (used_memory_dataset, mem_clients_normal, ...) are the server's to add.
 ///
-/// Ours: every other summary metric, and kLiveBytes again by node, as
-/// `numaheap_[node<N>_]<metric>[_<other labels>]`, the metric without its prefix "numaheap_" and
-/// without "_bytes": `numaheap_node0_live:1048576`.
+/// Ours: every other summary metric, and those of Redis again by node, as
+/// `numaheap_[node<N>_]<metric>[_<other labels>]`, the metric without its prefix "numaheap_" and without "_bytes":
+/// `numaheap_node0_live:1048576`. A ratio has two decimals.
 
 #pragma once
 
@@ -48,8 +45,7 @@ inline constexpr char kProcessResidentBytes[] = "numaheap_process_resident_bytes
 inline constexpr char kAllocatedBytes[] = "numaheap_allocated_bytes";
 /// Pages that hold at least one allocated block. Label: node.
 inline constexpr char kActiveBytes[] = "numaheap_active_bytes";
-/// Pages of the heap that the kernel keeps in memory: active, dirty and our own metadata. Label:
-/// node.
+/// Pages of the heap that the kernel keeps in memory: active, dirty and our own metadata. Label: node.
 inline constexpr char kResidentBytes[] = "numaheap_resident_bytes";
 /// Pages that the kernel may take back when it is short of memory. Label: node.
 inline constexpr char kMuzzyBytes[] = "numaheap_muzzy_bytes";

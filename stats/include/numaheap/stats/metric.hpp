@@ -2,12 +2,10 @@
 /// Metric: the description of one figure, and how it is read. Made once, in static storage, by the
 /// component that owns the figure; every rendering (INFO, OpenMetrics, JSON, text) comes from it.
 ///
-///     constinit Metric spilled{.name = "numaheap_spilled_bytes",
-///                              .help = "Bytes of the node's range that lie on another node.",
-///                              .unit = Unit::kBytes, .type = Type::kGauge, .source =
-///                              Source::kEstimate, .label_keys = {"node"}, .read = [](void*,
-///                              Emitter& out) noexcept { out.emit(sampled_bytes(), {NodeId{0}});
-///                              }};
+///     constinit Metric spilled{
+///         .name = "numaheap_spilled_bytes", .help = "Bytes of the node's range that lie on another node.",
+///         .unit = Unit::kBytes, .source = Source::kEstimate, .label_keys = {"node"},
+///         .read = [](void*, Emitter& out) noexcept { out.emit(sampled_bytes(), {NodeId{0}}); }};
 ///     register_metric(spilled);
 ///
 /// Figures that come out of one scan share it: one metric of the group has a `read`, which emits
@@ -92,8 +90,8 @@ class Label {
 inline constexpr size_t kMaxLabels = 3;
 
 struct Metric {
-  const char* name;  ///< As OpenMetrics wants it: prefix, words, unit ("numaheap_live_bytes"),
-                     ///< without "_total".
+  const char*
+      name;  ///< As OpenMetrics has it: prefix, words, unit ("numaheap_live_bytes"), without "_total".
   const char* help;  ///< One sentence: what it is and what it leaves out.
   Unit unit = Unit::kCount;
   Type type = Type::kGauge;

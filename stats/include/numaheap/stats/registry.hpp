@@ -55,7 +55,8 @@ struct Snapshot {
 
 /// Reads all metrics up to `detail` into `memory`. What does not fit is counted in left_out, so a
 /// second try with samples.size() + left_out entries (and some more, for threads that come) has
-/// room. Cost: that of the read functions, some nanoseconds a sample, and two clock reads.
+/// room.
+/// Cost: that of the read functions, some nanoseconds a sample, and two clock reads.
 [[nodiscard]] NH_API Snapshot take_snapshot(std::span<Sample> memory,
                                             Detail detail = Detail::kPerThread) noexcept;
 
