@@ -8,8 +8,9 @@
 ///         .read = [](void*, Emitter& out) noexcept { out.emit(sampled_bytes(), {NodeId{0}}); }};
 ///     register_metric(spilled);
 ///
-/// Figures that come out of one scan share it: one metric of the group has a `read`, which emits
-/// for all of them; the others are registered without one.
+/// Figures that come out of one scan share it: one metric of the group has a `read`, which emits for
+/// all of them; the others are registered without one. The one with the `read` has the lowest detail
+/// of its group, since with it the whole group is left out of a snapshot.
 
 #pragma once
 
@@ -18,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "numaheap/base/api.h"
 #include "numaheap/base/node_id.hpp"
 
 namespace numaheap::stats {
@@ -55,9 +57,9 @@ enum class Detail : uint8_t {
   kPerThread,
 };
 
-const char* name(Unit unit) noexcept;
-const char* name(Type type) noexcept;
-const char* name(Source source) noexcept;
+NH_API const char* name(Unit unit) noexcept;
+NH_API const char* name(Type type) noexcept;
+NH_API const char* name(Source source) noexcept;
 
 /// One label's value: a number, a node, or a text in static storage.
 class Label {
@@ -77,7 +79,7 @@ class Label {
   [[nodiscard]] constexpr uint64_t number() const { return number_; }
   /// \pre kind() == Kind::kText.
   [[nodiscard]] constexpr const char* text() const { return text_; }
-  [[nodiscard]] bool operator==(const Label& other) const noexcept;
+  [[nodiscard]] NH_API bool operator==(const Label& other) const noexcept;
 
  private:
   Kind kind_ = Kind::kNone;
@@ -90,9 +92,10 @@ class Label {
 inline constexpr size_t kMaxLabels = 3;
 
 struct Metric {
-  const char*
-      name;  ///< As OpenMetrics has it: prefix, words, unit ("numaheap_live_bytes"), without "_total".
-  const char* help;  ///< One sentence: what it is and what it leaves out.
+  /// As OpenMetrics has it: prefix, words, unit ("numaheap_live_bytes"), without "_total".
+  const char* name;
+  /// One sentence: what it is and what it leaves out.
+  const char* help;
   Unit unit = Unit::kCount;
   Type type = Type::kGauge;
   Source source = Source::kOwnBooks;
