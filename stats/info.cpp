@@ -1,5 +1,6 @@
 #include "numaheap/stats/info.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -78,14 +79,17 @@ void write_redis_fields(const Snapshot& snapshot, TextWriter& out) {
                        live);
 }
 
-constexpr string_view kSummedUpForRedis[] = {kPeakBytes, kPeakTime, kProcessResidentBytes,
-                                             kHardLimitBytes, kSystemMemoryBytes};
+constexpr string_view kReadForRedis[] = {
+    kLiveBytes,       kPeakBytes,         kPeakTime,       kProcessResidentBytes,
+    kAllocatedBytes,  kActiveBytes,       kResidentBytes,  kMuzzyBytes,
+    kFragmentedBytes, kSystemMemoryBytes, kHardLimitBytes,
+};
 
+/// Whether all that the metric says is in Redis' fields: those with a label say more than their sum.
 bool shown_already(const Metric& metric) {
-  for (string_view name : kSummedUpForRedis) {
-    if (name == metric.name) return true;
-  }
-  return false;
+  if (metric.label_count() != 0) return false;
+  return std::find(std::begin(kReadForRedis), std::end(kReadForRedis), metric.name) !=
+         std::end(kReadForRedis);
 }
 
 void write_label(TextWriter& out, const Label& label) {
