@@ -16,7 +16,8 @@ void check_failed(const char* file, int line, const char* what) noexcept {
   char digits[12];
   char* digit = digits + sizeof digits - 1;
   *digit = 0;
-  for (unsigned n = static_cast<unsigned>(line); n != 0; n /= 10) *--digit = static_cast<char>('0' + n % 10);
+  for (unsigned n = static_cast<unsigned>(line); n != 0; n /= 10)
+    *--digit = static_cast<char>('0' + n % 10);
   put("numaheap: ");
   put(file);
   put(":");

@@ -8,7 +8,8 @@ namespace numaheap {
 
 namespace {
 
-constexpr int kSpins = 100;  // about a microsecond: longer than a holder needs that was not descheduled
+constexpr int kSpins =
+    100;  // about a microsecond: longer than a holder needs that was not descheduled
 
 void pause_cpu() noexcept {
 #if defined(__x86_64__)
@@ -27,13 +28,14 @@ void Mutex::lock_slow() noexcept {
   }
   // acquire: pairs with the release in unlock(). From here on the state says that somebody may sleep.
   while (state_.exchange(kHeldWithWaiters, std::memory_order_acquire) != kFree) {
-    syscall(SYS_futex, reinterpret_cast<uint32_t*>(&state_), FUTEX_WAIT_PRIVATE, kHeldWithWaiters, nullptr,
-            nullptr, 0);
+    syscall(SYS_futex, reinterpret_cast<uint32_t*>(&state_), FUTEX_WAIT_PRIVATE, kHeldWithWaiters,
+            nullptr, nullptr, 0);
   }
 }
 
 void Mutex::wake_one() noexcept {
-  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&state_), FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&state_), FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr,
+          0);
 }
 
 }  // namespace numaheap

@@ -48,7 +48,8 @@ NH_API void deallocate_class(void* block, SizeClass size_class) noexcept;
 /// \param alignment  a power of two; 1 gives the usual alignment.
 /// \returns nullptr with errno EINVAL for an alignment that is none or a node that does not exist or is not allowed,
 ///          with ENOMEM as allocate().
-[[nodiscard]] NH_API void* allocate_on(Placement placement, size_t size, size_t alignment = 1) noexcept;
+[[nodiscard]] NH_API void* allocate_on(Placement placement, size_t size,
+                                       size_t alignment = 1) noexcept;
 
 /// Gives a block back to the node that it came from; nullptr is ignored. A pointer that is not the start of a live
 /// block of ours is dropped, counted and reported (see report.hpp), as far as it can be told: a double free cannot.
@@ -87,18 +88,27 @@ NH_API void deallocate_batch(std::span<void* const> blocks) noexcept;
 
 /// Where a pointer belongs: the node of its range. About a nanosecond for any number of nodes; no system call.
 /// \returns kNoNode for interleaved memory and for what is not ours.
-[[nodiscard]] NH_API NodeId home_node(const void* address) noexcept;
+[[nodiscard]] inline NodeId home_node(const void* address) noexcept {
+  const detail::RangeTable& ranges = detail::nh_ranges_abi1;
+  const size_t range = (reinterpret_cast<uintptr_t>(address) - ranges.base) >> ranges.span_shift;
+  return range < ranges.count ? NodeId{ranges.node[range]} : kNoNode;
+}
 
 /// Where the kernel says that the page is now. One system call.
 /// \returns kNotFound if the page was never touched or was purged.
 [[nodiscard]] NH_API Result<NodeId> resident_node(const void* address) noexcept;
 
-/// The home node of the calling thread.
+/// The home node of the calling thread; kNoNode if its home is interleaved or weighted.
 [[nodiscard]] NH_API NodeId thread_node() noexcept;
+
+/// Gives the calling thread a home that it keeps wherever it runs; Placement::local() lets it follow its CPU again.
+/// \returns kNotFound for a node that has no heap.
+NH_API Status set_thread_home(Placement placement) noexcept;
 
 struct PurgeResult {
   Bytes purged;  ///< Given back to the kernel by this call.
-  Bytes left;    ///< Unused and still resident in the node's caches and free extents, as far as known.
+  Bytes
+      left;  ///< Unused and still resident in the node's caches and free extents, as far as known.
 };
 
 /// Gives unused memory back to the kernel, at most about `budget` bytes (one free extent more at most): first empties

@@ -43,8 +43,8 @@ NH_API bool over_soft_limit() noexcept;
 
 struct LimitEvent {
   LimitKind kind;
-  NodeId node;    ///< kNoNode for the process.
-  bool hard;      ///< A request met the hard limit; otherwise a soft limit was crossed upwards.
+  NodeId node;  ///< kNoNode for the process.
+  bool hard;    ///< A request met the hard limit; otherwise a soft limit was crossed upwards.
   Bytes value;
   Bytes limit;
 };

@@ -15,11 +15,11 @@
 namespace numaheap {
 
 struct SettingInfo {
-  const char* name;          ///< Without the prefix NUMAHEAP_.
-  const char* unit;          ///< "bytes", "ms", "word", ...
+  const char* name;  ///< Without the prefix NUMAHEAP_.
+  const char* unit;  ///< "bytes", "ms", "word", ...
   const char* default_text;
-  const char* range_text;    ///< What is accepted, for people and for error messages.
-  const char* help;          ///< One or two sentences.
+  const char* range_text;  ///< What is accepted, for people and for error messages.
+  const char* help;        ///< One or two sentences.
 };
 
 /// All settings, in the order in which they are explained.

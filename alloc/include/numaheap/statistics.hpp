@@ -25,27 +25,29 @@ struct PlacementStatistics {
   NodeId node;
   numa::Placing placing;
   numa::PolicyRung rung;
-  Bytes live;            ///< Handed out and not freed, by the usable size of blocks.
-  Bytes thread_cached;   ///< In the caches of threads, outgoing buffers included.
-  Bytes node_cached;     ///< In the transfer cache and the refill caches.
-  Bytes extents;         ///< Held by the arena: slabs, large blocks, its dirty extents and its own metadata.
-  Bytes free_dirty;      ///< Free extents outside the arena whose pages are still resident.
-  Bytes opened;          ///< Readable and writable address space, used or not.
-  uint64_t spilled_bytes;      ///< Ever carved here because another node's range was full.
-  uint64_t freed_remote_bytes; ///< Ever sent home here by threads of other nodes.
-  uint64_t purged_bytes;       ///< Ever given back to the kernel.
+  Bytes live;           ///< Handed out and not freed, by the usable size of blocks.
+  Bytes thread_cached;  ///< In the caches of threads, outgoing buffers included.
+  Bytes node_cached;    ///< In the transfer cache.
+  Bytes
+      extents;  ///< Held by the arena: slabs, large blocks, its dirty extents and its own metadata.
+  Bytes free_dirty;             ///< Free extents outside the arena whose pages are still resident.
+  Bytes opened;                 ///< Readable and writable address space, used or not.
+  uint64_t spilled_bytes;       ///< Ever carved here because another node's range was full.
+  uint64_t freed_remote_bytes;  ///< Ever sent home here by threads of other nodes.
+  uint64_t purged_bytes;        ///< Ever given back to the kernel.
 };
 
 struct Statistics {
-  Bytes live;           ///< Sum over the placements: what Redis calls used_memory.
-  Bytes peak;           ///< Highest live figure seen at a slow path or by a reader.
-  int64_t peak_time;    ///< Unix time of it, seconds.
+  Bytes live;         ///< Sum over the placements: what Redis calls used_memory.
+  Bytes peak;         ///< Highest live figure seen at a slow path or by a reader.
+  int64_t peak_time;  ///< Unix time of it, seconds.
   Bytes thread_cached;
   Bytes node_cached;
   Bytes extents;
   Bytes free_dirty;
   Bytes opened;
-  Bytes metadata;       ///< The heap's own: page map pages opened for use are not in it, thread caches are.
+  Bytes
+      metadata;  ///< The heap's own structures: threads' caches, magazines, free extents' nodes; not the page map.
   unsigned placements;  ///< How many of `placement` are filled.
   unsigned threads;     ///< Threads that have a cache now.
   uint64_t misuses;     ///< Pointers dropped so far.
@@ -68,7 +70,7 @@ struct ArenaStatistics {
   Bytes muzzy;
   Bytes retained;
   Bytes mapped;
-  Bytes small_waste; ///< Free slots in slabs that are in use.
+  Bytes small_waste;  ///< Free slots in slabs that are in use.
 };
 NH_API ArenaStatistics read_arena_statistics() noexcept;
 /// The same for one placement (an index below Statistics::placements).
@@ -86,11 +88,12 @@ struct ClassStatistics {
 NH_API size_t read_class_statistics(std::span<ClassStatistics> rows) noexcept;
 
 struct ThreadStatistics {
-  int thread_id;            ///< gettid() of the thread that has the cache.
+  int thread_id;  ///< gettid() of the thread that has the cache.
   NodeId home;
   Bytes cached;
-  uint64_t filled_bytes;    ///< Taken from the node-level caches since the thread started.
-  uint64_t returned_bytes;  ///< Given to them. The difference says nothing: threads free what others allocated.
+  uint64_t filled_bytes;  ///< Taken from the node-level caches since the thread started.
+  uint64_t
+      returned_bytes;  ///< Given to them. The difference says nothing: threads free what others allocated.
 };
 NH_API size_t read_thread_statistics(std::span<ThreadStatistics> rows) noexcept;
 

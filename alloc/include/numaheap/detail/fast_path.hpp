@@ -9,16 +9,18 @@ namespace numaheap::detail {
 
 extern "C" {
 /// (size + 7) / 8 -> class, up to kMaxSmall.
-extern NH_API const SizeClass nh_class_table_abi1[kMaxSmall / 8 + 1];
+extern NH_API const std::array<SizeClass, kMaxSmall / 8 + 1> nh_class_table_abi1;
 }
 
-void* allocate_slow(size_t size) noexcept;          ///< Above kMaxSmall.
-void* refill_and_allocate(SizeClass c) noexcept;    ///< The bin is empty.
-void deallocate_slow(void* block) noexcept;         ///< Null, another node's, not cacheable, full, misaligned.
+void* allocate_slow(size_t size) noexcept;        ///< Above kMaxSmall.
+void* refill_and_allocate(SizeClass c) noexcept;  ///< The bin is empty.
+void deallocate_slow(
+    void* block) noexcept;  ///< Null, another node's, not cacheable, full, misaligned.
 size_t usable_size_slow(const void* block) noexcept;
 
 [[gnu::always_inline]] inline void* fast_allocate(size_t size) noexcept {
-  if (__builtin_expect(size <= kMaxSmall, 1)) return pop_or(nh_class_table_abi1[(size + 7) >> 3], refill_and_allocate);
+  if (__builtin_expect(size <= kMaxSmall, 1))
+    return pop_or(nh_class_table_abi1[(size + 7) >> 3], refill_and_allocate);
   return allocate_slow(size);
 }
 
@@ -27,9 +29,13 @@ size_t usable_size_slow(const void* block) noexcept;
   const uintptr_t offset = reinterpret_cast<uintptr_t>(block) - home->range_start;
   if (__builtin_expect(offset < home->range_bytes, 1)) {
     // relaxed: the byte was written before the block was handed out, and the pointer came here by way of that.
-    Bin& bin = home->bins[home->page_map[offset >> kPageShift].load(std::memory_order_relaxed)];
+    const SizeClass c = home->page_map[offset >> kPageShift].load(std::memory_order_relaxed);
+    Bin& bin = home->bins[c];
     void** top = bin.top.load(std::memory_order_relaxed);
-    if (__builtin_expect(top != bin.limit && (reinterpret_cast<uintptr_t>(block) & bin.alignment_mask) == 0, 1)) {
+    if (__builtin_expect(
+            top != bin.limit && (reinterpret_cast<uintptr_t>(block) & bin.alignment_mask) == 0,
+            1)) {
+      poison(block, kClassSizes[c]);
       *top = block;
       bin.top.store(top + 1, std::memory_order_relaxed);
       return;

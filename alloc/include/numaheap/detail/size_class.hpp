@@ -73,17 +73,20 @@ constexpr SizeClass class_of(size_t size, size_t alignment) {
 
 inline constexpr auto kClassSizes = [] {
   std::array<uint32_t, kClassCount> sizes{};
-  for (unsigned c = 0; c < kClassCount; ++c) sizes[c] = static_cast<uint32_t>(size_of_class(static_cast<SizeClass>(c)));
+  for (unsigned c = 0; c < kClassCount; ++c)
+    sizes[c] = static_cast<uint32_t>(size_of_class(static_cast<SizeClass>(c)));
   return sizes;
 }();
 
 static_assert(size_of_class(kFirstClass) == 8 && size_of_class(class_of(9)) == 16);
 static_assert(size_of_class(class_of(128)) == 128 && size_of_class(class_of(129)) == 160);
-static_assert(size_of_class(class_of(kMaxSmall)) == kMaxSmall && size_of_class(class_of(kMaxSmall + 1)) == 16384);
+static_assert(size_of_class(class_of(kMaxSmall)) == kMaxSmall &&
+              size_of_class(class_of(kMaxSmall + 1)) == 16384);
 static_assert(size_of_class(class_of(kMaxCached)) == kMaxCached && kClassCount == 72);
 static_assert([] {
   for (unsigned c = kFirstClass; c < kClassCount; ++c) {
-    if (class_of(kClassSizes[c]) != c || (c > kFirstClass && class_of(kClassSizes[c - 1] + 1) != c)) return false;
+    if (class_of(kClassSizes[c]) != c || (c > kFirstClass && class_of(kClassSizes[c - 1] + 1) != c))
+      return false;
   }
   return true;
 }());

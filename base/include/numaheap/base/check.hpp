@@ -11,8 +11,9 @@ namespace numaheap {
 
 }  // namespace numaheap
 
-#define NH_CHECK(condition) \
-  (__builtin_expect(!!(condition), 1) ? (void)0 : ::numaheap::check_failed(__FILE__, __LINE__, #condition))
+#define NH_CHECK(condition)                     \
+  (__builtin_expect(!!(condition), 1) ? (void)0 \
+                                      : ::numaheap::check_failed(__FILE__, __LINE__, #condition))
 
 #ifdef NDEBUG
 #define NH_ASSERT(condition) ((void)0)

@@ -39,7 +39,8 @@ class NH_CAPABILITY("mutex") Mutex {
   }
   [[nodiscard]] bool try_lock() noexcept NH_TRY_ACQUIRE(true) {
     uint32_t free = kFree;
-    return state_.compare_exchange_strong(free, kHeld, std::memory_order_acquire);  // acquire: as in lock()
+    return state_.compare_exchange_strong(free, kHeld,
+                                          std::memory_order_acquire);  // acquire: as in lock()
   }
   void unlock() noexcept NH_RELEASE() {
     // release: pairs with the acquire in lock() and lock_slow().

@@ -26,8 +26,12 @@ inline constexpr NodeId kNoNode{~0u};
 /// A set of node ids below kMaxNodes in the layout that mbind(2) takes.
 class NodeSet {
  public:
-  constexpr void insert(NodeId node) { words_[node.value / 64] |= uint64_t{1} << (node.value % 64); }
-  constexpr void erase(NodeId node) { words_[node.value / 64] &= ~(uint64_t{1} << (node.value % 64)); }
+  constexpr void insert(NodeId node) {
+    words_[node.value / 64] |= uint64_t{1} << (node.value % 64);
+  }
+  constexpr void erase(NodeId node) {
+    words_[node.value / 64] &= ~(uint64_t{1} << (node.value % 64));
+  }
   [[nodiscard]] constexpr bool contains(NodeId node) const {
     return node.value < kMaxNodes && (words_[node.value / 64] >> (node.value % 64) & 1) != 0;
   }

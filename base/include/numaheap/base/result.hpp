@@ -35,8 +35,10 @@ class [[nodiscard]] Result {
   static_assert(std::is_nothrow_move_constructible_v<T>);
 
  public:
-  Result(T value) noexcept : has_value_(true) { new (&value_) T(std::move(value)); }  // NOLINT: as std::expected
-  Result(Error error) noexcept : error_(error), has_value_(false) {}                  // NOLINT: as std::expected
+  Result(T value) noexcept : has_value_(true) {
+    new (&value_) T(std::move(value));
+  }                                                                   // NOLINT: as std::expected
+  Result(Error error) noexcept : error_(error), has_value_(false) {}  // NOLINT: as std::expected
   Result(Result&& other) noexcept : has_value_(other.has_value_) {
     if (has_value_) {
       new (&value_) T(std::move(other.value_));

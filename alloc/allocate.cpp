@@ -1,0 +1,466 @@
+/// The slow halves of allocation and release: what the inline path in numaheap/detail does not serve.
+
+#include <cerrno>
+#include <cstring>
+
+#include "accounting.hpp"
+#include "emergency.hpp"
+#include "housekeeping.hpp"
+#include "limits.hpp"
+#include "node_cache.hpp"
+#include "numaheap/alloc.hpp"
+#include "numaheap/detail/fast_path.hpp"
+#include "report.hpp"
+#include "slow_path.hpp"
+#include "system_backend.hpp"
+#include "thread_home.hpp"
+
+namespace numaheap {
+
+namespace alloc {
+
+namespace {
+
+using detail::Bin;
+using detail::kClassSizes;
+using detail::kDirectBlock;
+using detail::kFirstClass;
+using detail::SizeClass;
+
+constexpr unsigned kMostReclaims =
+    16;  // a hook that always says "try again" must not hang its thread
+
+/// What is asked for. The class is kDirectBlock where no class serves it; then bytes and alignment say what does.
+struct Request {
+  SizeClass size_class;
+  size_t bytes;
+  size_t alignment = 1;
+  bool zero = false;
+  unsigned placement = kNoPlacement;  ///< kNoPlacement: the thread's home.
+};
+
+/// What every way out of a slow path does, once the thread is outside again.
+void leave_slow_path() noexcept {
+  deliver_reports();
+  announce_limits();
+}
+
+/// Takes a block that the cache's bin, its node's caches or its arena has. nullptr: there is none.
+void* serve(ThreadState& thread, HeapCache& cache, const Request& request) noexcept {
+  if (!limits_admit(cache.placement, request.bytes)) return nullptr;
+  NodeArena& arena = g_heap.placement(cache.placement).arena;
+  const SizeClass c = request.size_class;
+  void* block = nullptr;
+  if (c == kDirectBlock) {
+    block = arena.take_direct(request.bytes, request.alignment, request.zero);
+    if (block == nullptr) return nullptr;
+    const size_t usable = NodeArena::usable_size(block);
+    g_heap.mark_block(block, kDirectBlock, usable);
+    detail::unpoison(block, usable);
+    count_direct_taken(cache, usable);
+  } else {
+    Bin& bin = cache.bins[c];
+    bool zeroed = false;
+    if (bin_count(bin) == 0 && request.zero && kClassSizes[c] > detail::kMaxSmall) {
+      // Pages fresh from the kernel are zero already, which only the arena knows.
+      block = arena.take_zeroed(c);
+      if (block == nullptr) return nullptr;
+      g_heap.mark_block(block, c, kClassSizes[c]);
+      count_filled(cache, c, 1);
+      zeroed = true;
+    } else {
+      if (bin_count(bin) == 0 && !fill_bin(thread, cache, c)) return nullptr;
+      void** const top = bin.top.load(std::memory_order_relaxed) - 1;
+      block = *top;
+      bin.top.store(top, std::memory_order_relaxed);
+    }
+    settle(cache, c);
+    detail::unpoison(block, kClassSizes[c]);
+    if (request.zero && !zeroed) memset(block, 0, request.bytes);
+  }
+  publish(cache, false);
+  cache.range_bytes = g_heap.space().opened(cache.placement).value;
+  return block;
+}
+
+void* try_allocate(const Request& request) noexcept {
+  const SlowPath slow;
+  if (!slow.entered()) return emergency_allocate(request.bytes, request.alignment);
+  ThreadState* thread = slow.thread();
+  if (thread == nullptr) {
+    const bool system = g_heap.is_started() && g_heap.system_backend();
+    return system ? system::allocate(request.bytes, request.alignment, request.zero) : nullptr;
+  }
+  tick(*thread);
+  if (request.placement == kNoPlacement) follow_cpu(*thread);
+  HeapCache* cache = request.placement == kNoPlacement
+                         ? thread->home
+                         : g_heap.cache_for(*thread, request.placement);
+  if (cache == nullptr) return nullptr;
+  void* block = serve(*thread, *cache, request);
+  if (block != nullptr) return block;
+  // The range is full (or its node's limit is met): the nearest that has room, and it is counted there.
+  const PlacementHeap& wanted = g_heap.placement(cache->placement);
+  for (unsigned i = 0; i < wanted.spill_count && block == nullptr; ++i) {
+    HeapCache* other = g_heap.cache_for(*thread, wanted.spill_order[i]);
+    if (other == nullptr) continue;
+    block = serve(*thread, *other, request);
+    if (block != nullptr)
+      g_heap.placement(other->placement)
+          .spilled_bytes.fetch_add(request.bytes, std::memory_order_relaxed);
+  }
+  return block;
+}
+
+void* allocate_retrying(const Request& request) noexcept {
+  const int saved_errno = errno;
+  for (unsigned i = 0; i < kMostReclaims; ++i) {
+    void* block = try_allocate(request);
+    leave_slow_path();
+    if (block != nullptr) {
+      errno = saved_errno;
+      return block;
+    }
+    if (!reclaim(request.bytes)) break;
+  }
+  errno = ENOMEM;
+  return nullptr;
+}
+
+void deallocate_direct(ThreadState& thread, unsigned placement, void* block) noexcept {
+  HeapCache* cache = g_heap.cache_for(thread, placement);
+  const size_t usable = NodeArena::usable_size(block);
+  const uintptr_t page =
+      (reinterpret_cast<uintptr_t>(block) - g_heap.space().base()) >> detail::kPageShift;
+  // Nothing starts here any more: a second free of it is told apart, as long as the page is not used anew.
+  g_heap.page_map()[page].store(detail::kNoBlock, std::memory_order_relaxed);
+  detail::poison(block, usable);
+  g_heap.placement(placement).arena.give_direct(block);
+  if (cache != nullptr) {
+    count_direct_given(*cache, usable);
+    if (cache != thread.home) add(cache->freed_here_bytes, usable);
+    publish(*cache, false);
+  }
+}
+
+void deallocate_inside(ThreadState& thread, void* block) noexcept {
+  const unsigned placement = g_heap.placement_of(block);
+  if (placement == kNoPlacement) {
+    report_misuse("a pointer was freed that is not from this heap; it was dropped", block);
+    return;
+  }
+  const SizeClass c = g_heap.class_at(block);
+  if (c == kDirectBlock && reinterpret_cast<uintptr_t>(block) % detail::kPage == 0) {
+    deallocate_direct(thread, placement, block);
+    return;
+  }
+  if (c < kFirstClass ||
+      (reinterpret_cast<uintptr_t>(block) & (detail::alignment_of_class(c) - 1)) != 0) {
+    report_misuse("a pointer was freed that is not the start of a block; it was dropped", block);
+    return;
+  }
+  HeapCache* cache = g_heap.cache_for(thread, placement);
+  if (cache == nullptr) {  // no memory for a cache of that node: straight home
+    g_heap.placement(placement).arena.give(c, &block, 1);
+    return;
+  }
+  Bin& bin = cache->bins[c];
+  make_room(thread, *cache, c);
+  void** const top = bin.top.load(std::memory_order_relaxed);
+  if (top == bin.limit) {  // no memory for an array
+    g_heap.placement(placement).arena.give(c, &block, 1);
+    count_returned(*cache, c, 1);
+  } else {
+    detail::poison(block, kClassSizes[c]);
+    *top = block;
+    bin.top.store(top + 1, std::memory_order_relaxed);
+  }
+  settle(*cache, c);
+  publish(*cache, false);
+}
+
+/// A block's class and usable size; class 0 for what is not a block of ours.
+struct Found {
+  unsigned placement = kNoPlacement;
+  SizeClass size_class = detail::kNoBlock;
+  size_t usable = 0;
+};
+
+Found find(const void* block) noexcept {
+  Found found;
+  found.placement = g_heap.placement_of(block);
+  if (found.placement == kNoPlacement) return found;
+  const SizeClass c = g_heap.class_at(block);
+  if (c == kDirectBlock) {
+    found = {found.placement, c, NodeArena::usable_size(block)};
+  } else if (c >= kFirstClass &&
+             (reinterpret_cast<uintptr_t>(block) & (detail::alignment_of_class(c) - 1)) == 0) {
+    found = {found.placement, c, kClassSizes[c]};
+  }
+  return found;
+}
+
+/// Books a block of one class (or none) as given back, and one of another as taken: it was resized in place.
+void rebook(HeapCache& cache, const Found& before, SizeClass c, size_t usable) noexcept {
+  if (before.size_class == kDirectBlock) {
+    count_direct_given(cache, before.usable);
+  } else {
+    count_returned(cache, before.size_class, 1);
+  }
+  if (c == kDirectBlock) {
+    count_direct_taken(cache, usable);
+  } else {
+    count_filled(cache, c, 1);
+  }
+  publish(cache, false);
+}
+
+bool resize_in_place(void* block, const Found& before, size_t size) noexcept {
+  // Only what is an extent of its own can change its size, and only to one that is.
+  if (before.usable <= detail::kMaxSmall || size <= detail::kMaxSmall) return false;
+  const SlowPath slow;
+  ThreadState* thread = slow.thread();
+  HeapCache* cache = thread != nullptr ? g_heap.cache_for(*thread, before.placement) : nullptr;
+  if (cache == nullptr) return false;
+  const size_t usable = g_heap.placement(before.placement).arena.resize_in_place(block, size);
+  if (usable == before.usable) return false;
+  const SizeClass c = usable <= detail::kMaxCached ? detail::class_of(usable) : kDirectBlock;
+  g_heap.mark_block(block, c, usable);
+  detail::unpoison(block, usable);
+  rebook(*cache, before, c, usable);
+  cache->range_bytes = g_heap.space().opened(before.placement).value;
+  return usable >= size;
+}
+
+/// Moves a block of no class to another size of no class: the arena may have a way without copying.
+void* resize_direct(void* block, const Found& before, size_t size) noexcept {
+  const SlowPath slow;
+  ThreadState* thread = slow.thread();
+  HeapCache* cache = thread != nullptr ? g_heap.cache_for(*thread, before.placement) : nullptr;
+  if (cache == nullptr ||
+      !limits_admit(before.placement, size > before.usable ? size - before.usable : 0))
+    return nullptr;
+  void* moved = g_heap.placement(before.placement).arena.resize_direct(block, size);
+  if (moved == nullptr) return nullptr;
+  const size_t usable = NodeArena::usable_size(moved);
+  g_heap.mark_block(moved, kDirectBlock, usable);
+  rebook(*cache, before, kDirectBlock, usable);
+  cache->range_bytes = g_heap.space().opened(before.placement).value;
+  return moved;
+}
+
+SizeClass class_for(size_t size, size_t alignment) noexcept {
+  return detail::class_of(size, alignment);
+}
+
+void* allocate_in(unsigned placement, size_t size, size_t alignment) noexcept {
+  return allocate_retrying({class_for(size, alignment), size, alignment, false, placement});
+}
+
+bool too_large(size_t size) noexcept { return size > static_cast<size_t>(PTRDIFF_MAX); }
+
+}  // namespace
+
+}  // namespace alloc
+
+namespace detail {
+
+using namespace alloc;
+
+void* refill_and_allocate(SizeClass c) noexcept { return allocate_retrying({c, kClassSizes[c]}); }
+
+void* allocate_slow(size_t size) noexcept {
+  if (size <= kMaxCached) return pop_or(class_of(size), refill_and_allocate);
+  if (too_large(size)) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  return allocate_retrying({kDirectBlock, size});
+}
+
+void deallocate_slow(void* block) noexcept {
+  if (block == nullptr) return;
+  const int saved_errno = errno;
+  if (is_emergency(block)) return;  // never given back
+  {
+    const SlowPath slow;
+    if (slow.thread() != nullptr) {
+      tick(*slow.thread());
+      deallocate_inside(*slow.thread(), block);
+    } else if (slow.entered() && g_heap.is_started() && g_heap.system_backend()) {
+      system::deallocate(block);
+    }
+    // Otherwise a signal handler frees inside the allocator, or there is no memory for a state: the block is lost.
+  }
+  leave_slow_path();
+  errno = saved_errno;
+}
+
+size_t usable_size_slow(const void* block) noexcept {
+  if (block == nullptr) return 0;
+  if (is_emergency(block)) return emergency_size(block);
+  if (!g_heap.is_started()) return 0;
+  if (g_heap.system_backend()) return system::usable_size(block);
+  return find(block).usable;
+}
+
+void* allocate_any(size_t size) noexcept { return fast_allocate(size); }
+void* allocate_class(SizeClass c) noexcept { return refill_and_allocate(c); }
+void deallocate_class(void* block, SizeClass /*size_class*/) noexcept { deallocate_slow(block); }
+
+}  // namespace detail
+
+void* allocate_zeroed(size_t size) noexcept {
+  if (size <= detail::kMaxSmall) {
+    void* block = detail::fast_allocate(size);
+    if (block != nullptr) memset(block, 0, size);
+    return block;
+  }
+  if (alloc::too_large(size)) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  return alloc::allocate_retrying({alloc::class_for(size, 1), size, 1, true});
+}
+
+void* allocate_aligned(size_t alignment, size_t size) noexcept {
+  return allocate_on(Placement::local(), size, alignment);
+}
+
+void* allocate_on(Placement placement, size_t size, size_t alignment) noexcept {
+  using namespace alloc;
+  if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
+    errno = EINVAL;
+    return nullptr;
+  }
+  if (too_large(size) || alignment > size_t{1} << 46) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  if (placement.kind() == Placement::Kind::kLocal) {
+    const SizeClass c = class_for(size, alignment);
+    if (c != detail::kDirectBlock) return detail::pop_or(c, detail::refill_and_allocate);
+    return allocate_in(kNoPlacement, size, alignment);
+  }
+  if (!g_heap.started()) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  const unsigned index = g_heap.system_backend() ? kNoPlacement : g_heap.index_of(placement);
+  if (index == kNoPlacement && !g_heap.system_backend()) {
+    errno = EINVAL;
+    return nullptr;
+  }
+  return allocate_in(index, size, alignment);
+}
+
+void deallocate(void* block) noexcept { detail::fast_deallocate(block); }
+
+void deallocate(void* block, size_t size, size_t alignment) noexcept {
+  const detail::SizeClass c = detail::class_of(size, alignment);
+  if (block != nullptr && c != detail::kDirectBlock)
+    return detail::push_or(block, c, detail::deallocate_class);
+  detail::deallocate_slow(block);
+}
+
+void* reallocate(void* block, size_t size) noexcept {
+  using namespace alloc;
+  if (block == nullptr) return detail::fast_allocate(size);
+  if (too_large(size)) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  if (g_heap.is_started() && g_heap.system_backend()) return system::reallocate(block, size);
+  Found before = find(block);
+  if (before.size_class == detail::kNoBlock) {
+    if (!is_emergency(block)) {
+      report_misuse(
+          "a pointer was reallocated that is not the start of a block of this heap; nothing was "
+          "done",
+          block);
+      leave_slow_path();
+      errno = EINVAL;
+      return nullptr;
+    }
+    before.usable = emergency_size(block);
+  }
+  const SizeClass c = class_for(size, 1);
+  if (c == before.size_class && c != detail::kDirectBlock) return block;
+  const int saved_errno = errno;
+  if (before.size_class != detail::kNoBlock) {
+    if (resize_in_place(block, before, size)) {
+      errno = saved_errno;
+      return block;
+    }
+    if (c == detail::kDirectBlock && before.size_class == detail::kDirectBlock) {
+      if (size <= before.usable && NodeArena::usable_size(block) == before.usable &&
+          size > before.usable / 2)
+        return block;
+      if (void* moved = resize_direct(block, before, size); moved != nullptr) {
+        errno = saved_errno;
+        return moved;
+      }
+    }
+  }
+  const bool home = t_locals.state != nullptr && t_locals.state->home_placement.load(
+                                                     std::memory_order_relaxed) == before.placement;
+  void* moved = home || before.placement == kNoPlacement ? detail::fast_allocate(size)
+                                                         : allocate_in(before.placement, size, 1);
+  if (moved == nullptr) return nullptr;
+  memcpy(moved, block, before.usable < size ? before.usable : size);
+  detail::fast_deallocate(block);
+  return moved;
+}
+
+bool expand_in_place(void* block, size_t size) noexcept {
+  using namespace alloc;
+  if (block == nullptr || too_large(size)) return false;
+  const size_t usable = usable_size(block);
+  if (usable == 0) return false;
+  if (usable >= size) return true;
+  if (g_heap.system_backend() || is_emergency(block)) return false;
+  const int saved_errno = errno;
+  const bool done = resize_in_place(block, find(block), size);
+  errno = saved_errno;
+  return done;
+}
+
+size_t allocate_batch(size_t size, std::span<void*> blocks) noexcept {
+  size_t done = 0;
+  while (done < blocks.size()) {
+    if (size <= detail::kMaxCached) {  // what the bin holds goes over in one copy
+      const detail::SizeClass c = detail::class_of(size);
+      detail::Bin& bin = detail::nh_home_cache_abi1->bins[c];
+      const size_t held = alloc::bin_count(bin);
+      const size_t now = held < blocks.size() - done ? held : blocks.size() - done;
+      void** const top = bin.top.load(std::memory_order_relaxed) - now;
+      for (size_t i = 0; i < now; ++i) {
+        blocks[done + i] = top[now - 1 - i];
+        detail::unpoison(blocks[done + i], detail::kClassSizes[c]);
+      }
+      if (now != 0) bin.top.store(top, std::memory_order_relaxed);
+      done += now;
+      if (done == blocks.size()) break;
+    }
+    void* block = detail::fast_allocate(size);
+    if (block == nullptr) break;
+    blocks[done++] = block;
+  }
+  return done;
+}
+
+void deallocate_batch(std::span<void* const> blocks) noexcept {
+  for (void* block : blocks) {
+    if (block != nullptr) detail::fast_deallocate(block);
+  }
+}
+
+size_t usable_size(const void* block) noexcept { return detail::fast_usable_size(block); }
+
+bool owns(const void* address) noexcept {
+  using namespace alloc;
+  return g_heap.is_started() &&
+         (g_heap.placement_of(address) != kNoPlacement || is_emergency(address));
+}
+
+}  // namespace numaheap

@@ -1,0 +1,57 @@
+/// Giving unused memory back: purge (the node's, to the kernel) and trim (the thread's own, to its node).
+
+#include "node_cache.hpp"
+#include "numaheap/alloc.hpp"
+#include "slow_path.hpp"
+
+namespace numaheap {
+
+namespace alloc {
+
+namespace {
+
+PurgeResult purge_placement(PlacementHeap& placement, Bytes budget) noexcept {
+  PurgeResult result{};
+  const SlowPath slow;
+  if (!slow.entered()) return result;
+  drain_transfer(placement, budget, false);
+  placement.arena.release_unused(true);
+  result.purged = placement.extents.purge(budget);
+  result.left = placement.transfer.held() + placement.extents.dirty();
+  return result;
+}
+
+bool usable_heap() noexcept { return g_heap.started() && !g_heap.system_backend(); }
+
+}  // namespace
+
+}  // namespace alloc
+
+using namespace alloc;
+
+PurgeResult purge(Bytes budget) noexcept {
+  PurgeResult total{};
+  if (!usable_heap()) return total;
+  for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
+    const PurgeResult one = purge_placement(g_heap.placement(i), budget - total.purged);
+    total.purged += one.purged;
+    total.left += one.left;
+    if (total.purged >= budget) total.purged = budget;
+  }
+  return total;
+}
+
+PurgeResult purge(NodeId node, Bytes budget) noexcept {
+  if (!usable_heap()) return {};
+  const unsigned index = g_heap.index_of(Placement::node(node));
+  return index == kNoPlacement ? PurgeResult{} : purge_placement(g_heap.placement(index), budget);
+}
+
+Bytes trim() noexcept {
+  const SlowPath slow;
+  return slow.thread() == nullptr ? Bytes{} : flush_thread(*slow.thread());
+}
+
+void thread_idle() noexcept { trim(); }
+
+}  // namespace numaheap

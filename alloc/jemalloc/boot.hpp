@@ -1,0 +1,18 @@
+/// \file
+/// Boots the private jemalloc with our options, once.
+
+#pragma once
+
+#include "numaheap/base/bytes.hpp"
+
+namespace numaheap::alloc::jemalloc {
+
+/// Sets the options and boots. \returns false if a size class of ours is none of jemalloc's, which only a jemalloc
+/// from elsewhere can cause: then every block would waste part of its slot, and the heap refuses to start.
+/// \pre called once, before any other use.
+bool boot() noexcept;
+
+/// The last thing jemalloc said, or nullptr: an allocation error or a broken option.
+const char* last_message() noexcept;
+
+}  // namespace numaheap::alloc::jemalloc

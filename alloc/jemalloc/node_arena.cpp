@@ -1,0 +1,242 @@
+#include "jemalloc/node_arena.hpp"
+
+#include <cstdio>
+
+#include "numaheap/base/check.hpp"
+
+namespace numaheap::alloc {
+
+namespace {
+
+constexpr size_t kLargestRefillClass = size_t{32} << 10;  // jemalloc's own caches hold no more
+
+size_t read_size(const char* format, int arena) noexcept {
+  char name[64];
+  snprintf(name, sizeof name, format, arena);
+  size_t value = 0;
+  size_t size = sizeof value;
+  return nh_je_mallctl(name, &value, &size, nullptr, 0) == 0 ? value : 0;
+}
+
+}  // namespace
+
+// --- extent hooks: the arena's pages come from and go to the ExtentPool ---
+
+void* NodeArena::hook_alloc(extent_hooks_t* hooks, void* at, size_t bytes, size_t alignment,
+                            bool* zero, bool* commit, unsigned /*arena*/) {
+  const ExtentPool::Taken taken = reinterpret_cast<Hooks*>(hooks)->extents->take(
+      bytes, alignment, reinterpret_cast<uintptr_t>(at), *zero);
+  if (taken.start == 0) return nullptr;
+  *zero = taken.zeroed;
+  *commit = true;
+  return reinterpret_cast<void*>(taken.start);
+}
+
+bool NodeArena::hook_dalloc(extent_hooks_t* hooks, void* start, size_t bytes, bool /*committed*/,
+                            unsigned /*arena*/) {
+  // true would mean "keep it": only when there is no memory to note it down.
+  return !reinterpret_cast<Hooks*>(hooks)->extents->give(reinterpret_cast<uintptr_t>(start), bytes,
+                                                         true);
+}
+
+void NodeArena::hook_destroy(extent_hooks_t* hooks, void* start, size_t bytes, bool committed,
+                             unsigned arena) {
+  hook_dalloc(hooks, start, bytes, committed, arena);
+}
+
+// Purging and decommitting are the ExtentPool's work: refused here, so that the arena hands the extent over instead.
+bool NodeArena::hook_refuse(extent_hooks_t*, void*, size_t, size_t, size_t, unsigned) {
+  return true;
+}
+bool NodeArena::hook_commit(extent_hooks_t*, void*, size_t, size_t, size_t, unsigned) {
+  return false;
+}
+bool NodeArena::hook_split(extent_hooks_t*, void*, size_t, size_t, size_t, bool, unsigned) {
+  return false;
+}
+bool NodeArena::hook_merge(extent_hooks_t*, void*, size_t, void*, size_t, bool, unsigned) {
+  return false;
+}
+
+// --- creation ---
+
+void NodeArena::init(ExtentPool* extents, unsigned refill_caches, int64_t dirty_decay_ms) noexcept {
+  hooks_.hooks = {hook_alloc,  hook_dalloc, hook_destroy, hook_commit, hook_refuse,
+                  hook_refuse, hook_refuse, hook_split,   hook_merge};
+  hooks_.extents = extents;
+  max_caches_ = refill_caches < kMaxRefillCaches ? refill_caches : kMaxRefillCaches;
+  dirty_decay_ms_ = dirty_decay_ms;
+}
+
+bool NodeArena::create() noexcept {
+  const MutexLock lock(create_mutex_);
+  if (index() != kNone) return true;
+  unsigned arena = 0;
+  size_t size = sizeof arena;
+  extent_hooks_t* hooks = &hooks_.hooks;
+  if (nh_je_mallctl("arenas.create", &arena, &size, &hooks, sizeof hooks) != 0) return false;
+  char name[64];
+  snprintf(name, sizeof name, "arena.%u.dirty_decay_ms", arena);
+  ssize_t decay = dirty_decay_ms_;
+  NH_CHECK(nh_je_mallctl(name, nullptr, nullptr, &decay, sizeof decay) == 0);
+  number_.store(static_cast<int>(arena) + 1,
+                std::memory_order_release);  // release: pairs with the acquire in index()
+  return true;
+}
+
+// --- refill caches ---
+
+int NodeArena::begin_batch() noexcept {
+  // acquire: pairs with the release in end_batch(); what the last user left in the cache is seen.
+  uint64_t head = free_caches_.load(std::memory_order_acquire);
+  while (static_cast<uint32_t>(head) != 0) {
+    const uint32_t slot = static_cast<uint32_t>(head) - 1;
+    const uint64_t next = ((head >> 32) + 1) << 32 | next_[slot].load(std::memory_order_relaxed);
+    if (free_caches_.compare_exchange_weak(head, next, std::memory_order_acquire))
+      return static_cast<int>(slot);
+  }
+  if (caches_made_.load(std::memory_order_relaxed) < max_caches_) {
+    const unsigned slot = caches_made_.fetch_add(1, std::memory_order_relaxed);
+    size_t size = sizeof cache_ids_[0];
+    if (slot < max_caches_ &&
+        nh_je_mallctl("tcache.create", &cache_ids_[slot], &size, nullptr, 0) == 0) {
+      return static_cast<int>(slot);
+    }
+  }
+  return kNone;
+}
+
+void NodeArena::end_batch(int slot) noexcept {
+  if (slot == kNone) return;
+  uint64_t head = free_caches_.load(std::memory_order_relaxed);
+  uint64_t mine;
+  do {
+    next_[slot].store(static_cast<uint32_t>(head), std::memory_order_relaxed);
+    mine = ((head >> 32) + 1) << 32 | static_cast<uint32_t>(slot + 1);
+    // release: pairs with the acquire in begin_batch(); publishes next_, cache_ids_ and the cache's contents.
+  } while (!free_caches_.compare_exchange_weak(head, mine, std::memory_order_release,
+                                               std::memory_order_relaxed));
+}
+
+// --- blocks of a class ---
+
+size_t NodeArena::take(detail::SizeClass c, void** blocks, size_t want) noexcept {
+  if (!ready()) return 0;
+  const int batch = detail::kClassSizes[c] <= kLargestRefillClass ? begin_batch() : kNone;
+  const int flags = arena_flags() | batch_flags(batch);
+  size_t taken = 0;
+  while (taken < want) {
+    void* block = nh_je_mallocx(detail::kClassSizes[c], flags);
+    if (block == nullptr) break;
+    blocks[taken++] = block;
+  }
+  end_batch(batch);
+  return taken;
+}
+
+void NodeArena::give(detail::SizeClass c, void* const* blocks, size_t count) noexcept {
+  const int batch = detail::kClassSizes[c] <= kLargestRefillClass ? begin_batch() : kNone;
+  const int flags = batch_flags(batch);
+  for (size_t i = 0; i < count; ++i) nh_je_sdallocx(blocks[i], detail::kClassSizes[c], flags);
+  end_batch(batch);
+}
+
+void* NodeArena::take_zeroed(detail::SizeClass c) noexcept {
+  if (!ready()) return nullptr;
+  return nh_je_mallocx(detail::kClassSizes[c], arena_flags() | MALLOCX_TCACHE_NONE | MALLOCX_ZERO);
+}
+
+// --- blocks of no class ---
+
+void* NodeArena::take_direct(size_t bytes, size_t alignment, bool zero) noexcept {
+  if (!ready()) return nullptr;
+  int flags = arena_flags() | MALLOCX_TCACHE_NONE | (zero ? MALLOCX_ZERO : 0);
+  if (alignment > 16) flags |= MALLOCX_ALIGN(alignment);
+  return nh_je_mallocx(bytes, flags);
+}
+
+void NodeArena::give_direct(void* block) noexcept { nh_je_dallocx(block, MALLOCX_TCACHE_NONE); }
+
+void* NodeArena::resize_direct(void* block, size_t bytes) noexcept {
+  // The arena must be named, or the block leaves its range.
+  return nh_je_rallocx(block, bytes, arena_flags() | MALLOCX_TCACHE_NONE);
+}
+
+size_t NodeArena::resize_in_place(void* block, size_t bytes) noexcept {
+  return nh_je_xallocx(block, bytes, 0, arena_flags() | MALLOCX_TCACHE_NONE);
+}
+
+size_t NodeArena::usable_size(const void* block) noexcept { return nh_je_sallocx(block, 0); }
+
+// --- giving back, and figures ---
+
+void NodeArena::release_unused(bool free_extents) noexcept {
+  if (index() == kNone) return;
+  // Take every refill cache that is at rest out of the pool, empty it, and put all back.
+  int slots[kMaxRefillCaches];
+  unsigned count = 0;
+  while (count < max_caches_ &&
+         static_cast<uint32_t>(free_caches_.load(std::memory_order_relaxed)) != 0) {
+    slots[count] = begin_batch();
+    if (slots[count] == kNone) break;
+    ++count;
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    NH_CHECK(nh_je_mallctl("tcache.flush", nullptr, nullptr, &cache_ids_[slots[i]],
+                           sizeof cache_ids_[0]) == 0);
+    end_batch(slots[i]);
+  }
+  if (free_extents) {
+    char name[64];
+    snprintf(name, sizeof name, "arena.%d.purge", index());
+    NH_CHECK(nh_je_mallctl(name, nullptr, nullptr, nullptr, 0) == 0);
+  }
+}
+
+void NodeArena::decay() noexcept {
+  if (index() == kNone) return;
+  char name[64];
+  snprintf(name, sizeof name, "arena.%d.decay", index());
+  NH_CHECK(nh_je_mallctl(name, nullptr, nullptr, nullptr, 0) == 0);
+}
+
+ArenaStatistics NodeArena::statistics() noexcept {
+  ArenaStatistics result{};
+  const int arena = index();
+  if (arena == kNone) return result;
+  uint64_t epoch = 1;
+  size_t size = sizeof epoch;
+  nh_je_mallctl("epoch", &epoch, &size, &epoch, size);
+  constexpr size_t kPage = detail::kPage;
+  result.allocated.value = read_size("stats.arenas.%d.small.allocated", arena) +
+                           read_size("stats.arenas.%d.large.allocated", arena);
+  result.active.value = read_size("stats.arenas.%d.pactive", arena) * kPage;
+  result.dirty.value = read_size("stats.arenas.%d.pdirty", arena) * kPage;
+  result.muzzy.value = read_size("stats.arenas.%d.pmuzzy", arena) * kPage;
+  result.resident.value = read_size("stats.arenas.%d.resident", arena);
+  result.mapped.value = read_size("stats.arenas.%d.mapped", arena);
+  result.retained.value = read_size("stats.arenas.%d.retained", arena);
+  result.metadata.value =
+      read_size("stats.arenas.%d.base", arena) + read_size("stats.arenas.%d.internal", arena);
+  unsigned bins = 0;
+  size = sizeof bins;
+  nh_je_mallctl("arenas.nbins", &bins, &size, nullptr, 0);
+  for (unsigned bin = 0; bin < bins; ++bin) {
+    char name[64];
+    snprintf(name, sizeof name, "arenas.bin.%u.nregs", bin);
+    uint32_t regions = 0;
+    size = sizeof regions;
+    nh_je_mallctl(name, &regions, &size, nullptr, 0);
+    snprintf(name, sizeof name, "arenas.bin.%u.size", bin);
+    size_t region_bytes = 0;
+    size = sizeof region_bytes;
+    nh_je_mallctl(name, &region_bytes, &size, nullptr, 0);
+    snprintf(name, sizeof name, "stats.arenas.%%d.bins.%u.curslabs", bin);
+    const size_t slabs = read_size(name, arena);
+    snprintf(name, sizeof name, "stats.arenas.%%d.bins.%u.curregs", bin);
+    result.small_waste.value += (slabs * regions - read_size(name, arena)) * region_bytes;
+  }
+  return result;
+}
+
+}  // namespace numaheap::alloc

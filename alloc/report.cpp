@@ -1,0 +1,102 @@
+#include "report.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include "heap.hpp"
+#include "numaheap/base/check.hpp"
+#include "numaheap/base/mutex.hpp"
+
+namespace numaheap {
+
+namespace alloc {
+
+namespace {
+
+struct Kept {
+  Report report{};
+  char copy[200] = {};
+};
+
+// Guards the three below; never held over a callback. A fork in between leaves it to the child as it is: so the child
+// may find it held, and try_lock() is all that is ever used.
+Mutex g_mutex;
+Kept g_kept[kMaxKeptReports];
+unsigned g_kept_count = 0;
+unsigned g_delivered = 0;
+
+std::atomic<ReportCallback> g_callback{nullptr};
+std::atomic<void*> g_context{nullptr};
+std::atomic<bool> g_pending{false};
+std::atomic<uint64_t> g_misuses{0};
+
+void keep(ReportKind kind, const char* text, const void* address, int system_errno,
+          bool copy) noexcept {
+  if (!g_mutex.try_lock()) return;  // somebody reports right now: one report less
+  bool known = false;
+  for (unsigned i = 0; i < g_kept_count; ++i) known = known || g_kept[i].report.text == text;
+  if (!known && g_kept_count < kMaxKeptReports) {
+    Kept& kept = g_kept[g_kept_count++];
+    if (copy) {
+      strncpy(kept.copy, text, sizeof kept.copy - 1);
+      text = kept.copy;
+    }
+    kept.report = {kind, text, address, system_errno};
+    g_pending.store(true, std::memory_order_relaxed);
+  }
+  g_mutex.unlock();
+}
+
+}  // namespace
+
+void report_once(ReportKind kind, const char* text, const void* address,
+                 int system_errno) noexcept {
+  keep(kind, text, address, system_errno, false);
+}
+
+void report_copy(ReportKind kind, const char* text, int system_errno) noexcept {
+  keep(kind, text, nullptr, system_errno, true);
+}
+
+void deliver_reports() noexcept {
+  if (!g_pending.load(std::memory_order_relaxed)) return;
+  const ReportCallback callback =
+      g_callback.load(std::memory_order_acquire);  // acquire: its context was set before it
+  if (callback == nullptr) return;
+  for (;;) {
+    if (!g_mutex.try_lock()) return;
+    const bool more = g_delivered < g_kept_count;
+    const Report report = more ? g_kept[g_delivered++].report : Report{};
+    if (!more) g_pending.store(false, std::memory_order_relaxed);
+    g_mutex.unlock();
+    if (!more) return;
+    callback(report, g_context.load(std::memory_order_relaxed));
+  }
+}
+
+void report_misuse(const char* text, const void* address) noexcept {
+  g_misuses.fetch_add(1, std::memory_order_relaxed);
+  report_once(ReportKind::kMisuse, text, address);
+  if (g_heap.settings().abort_on_misuse) check_failed("NUMAHEAP_MISUSE=abort", 0, text);
+}
+
+uint64_t misuse_count() noexcept { return g_misuses.load(std::memory_order_relaxed); }
+
+}  // namespace alloc
+
+void set_report_callback(ReportCallback callback, void* context) noexcept {
+  using namespace alloc;
+  g_context.store(context, std::memory_order_relaxed);
+  g_callback.store(
+      callback, std::memory_order_release);  // release: pairs with the acquire in deliver_reports()
+  if (callback == nullptr) return;
+  if (g_mutex.try_lock()) {
+    g_delivered = 0;  // a new callback hears everything that was kept
+    g_pending.store(g_kept_count != 0, std::memory_order_relaxed);
+    g_mutex.unlock();
+  }
+  deliver_reports();
+}
+
+}  // namespace numaheap
