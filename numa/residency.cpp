@@ -38,10 +38,12 @@ Error migration_refusal(int refused) noexcept {
   }
 }
 
-/// One batch: asks, moves what is elsewhere, and asks again, since the kernel's answers to a move
-/// do not tell a huge page that moved with its first small one from a page that stayed. \returns 0
-/// or an errno.
-int migrate_batch(uintptr_t start, size_t count, int target, Migration& migration) noexcept {
+/// One batch: asks, moves what is elsewhere, and asks again, since the kernel's answers to a move do not tell a huge
+/// page that moved with its first small one from a page that stayed.
+/// \param full  set when the node has no room left; from then on nothing is tried.
+/// \returns 0 or an errno that concerns the whole call.
+int migrate_batch(uintptr_t start, size_t count, int target, bool& full,
+                  Migration& migration) noexcept {
   const void* pages[kBatch];
   int status[kBatch];
   for (size_t i = 0; i < count; ++i) pages[i] = reinterpret_cast<const void*>(start + i * kPage);
@@ -56,14 +58,17 @@ int migrate_batch(uintptr_t start, size_t count, int target, Migration& migratio
       migration.absent += Bytes{kPage};
     }
   }
-  if (elsewhere == 0) return 0;
-  int targets[kBatch];
-  std::fill_n(targets, elsewhere, target);
-  if (const int refused = move_pages(elsewhere, pages, targets, status); refused != 0)
-    return refused;
-  if (const int refused = move_pages(elsewhere, pages, nullptr, status); refused != 0)
-    return refused;
-  const auto moved = static_cast<size_t>(std::count(status, status + elsewhere, target));
+  size_t moved = 0;
+  if (elsewhere != 0 && !full) {
+    int targets[kBatch];
+    std::fill_n(targets, elsewhere, target);
+    int refused = move_pages(elsewhere, pages, targets, status);
+    full = refused == ENOMEM;
+    if (refused != 0 && !full) return refused;
+    refused = move_pages(elsewhere, pages, nullptr, status);
+    if (refused != 0) return refused;
+    moved = static_cast<size_t>(std::count(status, status + elsewhere, target));
+  }
   migration.moved += Bytes{moved * kPage};
   migration.left_behind += Bytes{(elsewhere - moved) * kPage};
   return 0;
@@ -103,11 +108,12 @@ Result<Migration> migrate(const void* start, Bytes bytes, NodeId node) noexcept 
   const KeepErrno keep_errno;
   if (node.value >= kMaxNodes) return migration_refusal(ENODEV);
   Migration migration;
+  bool full = false;
   const auto first = reinterpret_cast<uintptr_t>(start);
   const size_t pages = (bytes.value + kPage - 1) / kPage;
   for (size_t done = 0; done < pages; done += kBatch) {
     const int refused = migrate_batch(first + done * kPage, std::min(kBatch, pages - done),
-                                      static_cast<int>(node.value), migration);
+                                      static_cast<int>(node.value), full, migration);
     if (refused != 0) return migration_refusal(refused);
   }
   return migration;

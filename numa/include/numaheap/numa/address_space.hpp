@@ -35,30 +35,29 @@ struct RangeSpec {
   NodeSet nodes;  ///< For the others.
 };
 
-/// How a range's pages get to their node, best first. What was refused is told by
-/// RangeState::refused_errno.
+/// How a range's pages get to their node, best first. AddressSpace::refused_errno() tells what was refused.
 enum class PolicyRung : uint8_t {
-  kNotNeeded,   ///< The machine has one node.
-  kPreferred,   ///< mbind(MPOL_PREFERRED): a full node spills, is never an OOM kill.
-  kInterleave,  ///< mbind(MPOL_INTERLEAVE), also where weighted interleaving was asked for and is
-                ///< not known.
-  kWeighted,    ///< mbind(MPOL_WEIGHTED_INTERLEAVE).
+  kNotNeeded,       ///< The machine has one node.
+  kPreferred,       ///< mbind(MPOL_PREFERRED): a full node spills, is never an OOM kill.
+  kInterleave,      ///< mbind(MPOL_INTERLEAVE), also where weighted is asked for and not known.
+  kWeighted,        ///< mbind(MPOL_WEIGHTED_INTERLEAVE).
   kPinnedPopulate,  ///< mbind is refused: pages are populated by a thread that runs on the node.
-  kFirstTouch,  ///< Neither is possible (a memory-only node, interleaving, or pinning is refused
-                ///< too).
+  kFirstTouch,      ///< Neither: a memory-only node, interleaving, or pinning is refused.
 };
 
 const char* name(PolicyRung rung) noexcept;
 
 struct AddressSpaceOptions {
-  Bytes span =
-      TiB(1);  ///< Wanted per range, a power of two; halved until the reservation succeeds.
+  /// Wanted per range, a power of two; halved until the reservation succeeds.
+  Bytes span = TiB(1);
+  /// A power of two of 2 MiB or more.
   Bytes smallest_span = MiB(64);
-  Bytes open_step = MiB(64);  ///< A prefix grows by multiples of this, of whole pages.
-  bool try_mbind =
-      true;  ///< false: as if mbind were refused (the setting NUMAHEAP_MBIND=off, and tests).
-  bool place_single_node =
-      false;  ///< true: goes down the ladder also on a machine of one node. For tests.
+  /// A prefix grows by multiples of this, of whole pages.
+  Bytes open_step = MiB(64);
+  /// false: as if mbind were refused (the setting NUMAHEAP_MBIND=off, and tests).
+  bool try_mbind = true;
+  /// true: goes down the ladder also on a machine of one node. For tests.
+  bool place_single_node = false;
 };
 
 class AddressSpace {
@@ -69,14 +68,13 @@ class AddressSpace {
   AddressSpace(const AddressSpace&) = delete;
   AddressSpace& operator=(const AddressSpace&) = delete;
 
-  /// Reserves and places `count` ranges, and `side_bytes_per_page` bytes of side table for each
-  /// page of them (the page map; reserved and opened as the ranges are). Every step down the ladder
-  /// is kept in rung() and refused_errno(). Under RLIMIT_AS at most half of what the limit leaves
-  /// is taken; under ThreadSanitizer, whose shadow knows little address space, 256 GiB in all. The
-  /// ranges start at a multiple of 2 MiB. \returns kInvalidArgument for no range or more than
-  /// kMaxRanges, a node beyond kMaxNodes, an empty node set, or a
-  ///          span or step that is not as AddressSpaceOptions says; kNoMemory if not even the
-  ///          smallest span can be had.
+  /// Reserves and places `count` ranges, and `side_bytes_per_page` bytes of side table for each page of them (the page
+  /// map; reserved, placed and opened as the ranges are). Every step down the ladder is kept in rung() and
+  /// refused_errno(). Under RLIMIT_AS at most half of what the limit leaves is taken; under ThreadSanitizer, whose
+  /// shadow knows little address space, 256 GiB in all. The ranges start at a multiple of 2 MiB.
+  /// \pre nothing is reserved.
+  /// \returns kInvalidArgument for no range or more than kMaxRanges, a node of kMaxNodes or more, an empty node set, and
+  ///          options that are not as said there; kNoMemory if not even the smallest span can be had.
   Status reserve(const RangeSpec* specs, unsigned count, unsigned side_bytes_per_page,
                  const AddressSpaceOptions& options) noexcept;
   /// Gives everything back. For tests: a heap keeps its ranges for ever.
@@ -97,32 +95,31 @@ class AddressSpace {
   /// The side table of the whole reservation: entry (address - base()) / 4096.
   [[nodiscard]] void* side_table() const noexcept { return side_; }
 
-  /// Makes the first `bytes` of a range usable (rounded up to the step), and their part of the side
-  /// table. \returns kNoMemory if the kernel refuses (overcommit mode 2, RLIMIT_DATA), with the
-  /// range as it was.
+  /// Makes the first `bytes` of a range usable (rounded up to the step), and their part of the side table.
+  /// \returns kNoMemory if `bytes` is more than the span or the kernel refuses (overcommit mode 2, RLIMIT_DATA), with
+  ///          the range as it was.
   Status open(unsigned range, Bytes bytes) noexcept;
   [[nodiscard]] Bytes opened(unsigned range) const noexcept;
 
-  /// On rung kPinnedPopulate: runs the calling thread on the range's node, faults the pages of
-  /// [start, start + bytes) in, and gives the thread its affinity back. On the other rungs it does
-  /// nothing and costs one load. \pre page-aligned, below the opened prefix. What is there is kept,
-  /// nobody else writes to it meanwhile. \returns the refusal if the thread cannot run there (any
-  /// more): the pages then come by first touch.
+  /// On rung kPinnedPopulate: runs the calling thread on the range's node, faults the pages of [start, start + bytes)
+  /// in, and gives the thread its affinity back. On the other rungs it does nothing and costs one load.
+  /// \pre page-aligned, below the opened prefix. What is there is kept; nobody else writes to it meanwhile.
+  /// \returns the refusal if the thread cannot run there (any more): the pages then come by first touch.
   Status populate(unsigned range, uintptr_t start, Bytes bytes) noexcept;
   [[nodiscard]] bool needs_populate(unsigned range) const noexcept;
 
-  /// Gives the pages back to the kernel; they read as zeros after. Under overcommit mode 2 the
-  /// charge goes back too, and the piece must be taken with reopen() before it is used again. \pre
-  /// page-aligned, below the opened prefix, nobody uses it. \returns kSystem if the kernel refuses
-  /// (locked pages; in overcommit mode 2 kNoMemory where the process has too
-  ///          many mappings): the contents are then kept.
+  /// Gives the pages back to the kernel; they read as zeros after. Under overcommit mode 2 the charge goes back too,
+  /// and the piece must be taken with reopen() before it is used again.
+  /// \pre page-aligned, below the opened prefix, nobody uses it.
+  /// \returns kSystem if the kernel refuses (locked pages), in overcommit mode 2 kNoMemory where the process has too
+  ///          many mappings: the contents are then kept.
   Status give_back(unsigned range, uintptr_t start, Bytes bytes) noexcept;
-  /// Makes a piece that was given back usable again. Costs nothing but in overcommit mode 2, where
-  /// its advice on huge pages is forgotten and the kernel may refuse (kNoMemory).
+  /// Makes a piece that was given back usable again. Costs nothing but in overcommit mode 2, where its advice on huge
+  /// pages is forgotten and the kernel may refuse (kNoMemory).
   Status reopen(unsigned range, uintptr_t start, Bytes bytes) noexcept;
 
-  /// Advises huge pages on (true) or off for a part of a range, opened or not; remembered by the
-  /// kernel. \returns kNotSupported if the kernel has no transparent huge pages.
+  /// Advises huge pages on (true) or off for a part of a range, opened or not; remembered by the kernel.
+  /// \returns kNotSupported if the kernel has no transparent huge pages.
   Status advise_huge_pages(uintptr_t start, Bytes bytes, bool on) noexcept;
 
   [[nodiscard]] PolicyRung rung(unsigned range) const noexcept { return ranges_[range].rung; }

@@ -15,8 +15,7 @@
 
 namespace numaheap::numa {
 
-/// The most nodes that get a heap of their own. Nodes beyond are served by the nearest one that
-/// has.
+/// The most nodes that get a heap of their own. Nodes beyond are served by the nearest one that has.
 inline constexpr unsigned kMaxHeapNodes = 64;
 
 /// Where the kernel describes its nodes; tests pass a folder of their own instead.
@@ -29,32 +28,30 @@ struct Machine {
   /// Of with_memory, those that this process may allocate on (Mems_allowed: a cgroup's cpuset;
   /// numactl --membind does not count). Never empty.
   NodeSet allowed;
-  /// distances[i][j]: SLIT distance between the i-th and the j-th online node (in order of id); 0
-  /// if unknown.
+  /// distances[i][j]: SLIT distance between the i-th and the j-th online node (in order of id); 0 if unknown.
   uint8_t distances[kMaxHeapNodes][kMaxHeapNodes] = {};
 
   /// SLIT distance, 10 for a node itself, 255 if unknown.
   [[nodiscard]] unsigned distance(NodeId from, NodeId to) const noexcept;
 };
 
-/// Reads a list as the kernel prints it, "0-3,8" (also "0-6:2", a newline at the end, and "" for
-/// none). \returns kInvalidArgument for anything else and for ids of kMaxNodes or more.
+/// Reads a list as the kernel prints it, "0-3,8" (also "0-6:2", a newline at the end, and "" for none).
+/// \returns kInvalidArgument for anything else and for ids of kMaxNodes or more.
 Result<NodeSet> parse_node_list(std::string_view text) noexcept;
 
-/// Reads the live machine. If its list of online nodes is missing or malformed, the machine is "one
-/// node, 0"; a node list of another kind that is missing or malformed holds all nodes, a distance
-/// is unknown. Opens three files and one more per node; does not allocate.
+/// Reads the live machine. If its list of online nodes is missing or malformed, the machine is "one node, 0"; a node
+/// list of another kind that is missing or malformed holds all nodes, a distance is unknown.
+/// Opens four files and one more per node; does not allocate.
 Machine read_machine(const char* node_directory = kNodeDirectory,
                      const char* status_file = "/proc/self/status") noexcept;
 
-/// The node of the CPU that the calling thread runs on: rseq's node_id (half a nanosecond) where
-/// the kernel fills it (AT_RSEQ_FEATURE_SIZE says so; __rseq_size does not), else getcpu(2) by the
-/// vDSO.
+/// The node of the CPU that the calling thread runs on: rseq's node_id (half a nanosecond) where the kernel fills it
+/// (AT_RSEQ_FEATURE_SIZE says so; __rseq_size does not), else getcpu(2) by the vDSO.
 NodeId current_node() noexcept;
 
-/// The node that all CPUs of the calling thread's affinity mask belong to, or kNoNode if they span
-/// several (or if the files that would tell are missing on a machine that has nodes). A system call
-/// and a file; for thread start, not for every allocation. Does not allocate.
+/// The node that all CPUs of the calling thread's affinity mask belong to, or kNoNode if they span several (or if the
+/// files that would tell are missing on a machine that has nodes).
+/// A system call and a file; for thread start, not for every allocation. Does not allocate.
 NodeId pinned_node(const char* node_directory = kNodeDirectory) noexcept;
 
 }  // namespace numaheap::numa
