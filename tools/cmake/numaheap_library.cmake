@@ -29,9 +29,9 @@ foreach(component IN LISTS numaheap_components)
   list(APPEND numaheap_objects $<TARGET_OBJECTS:numaheap_${component}>)
 endforeach()
 
-# What the components are linked with: hwloc by numa/'s topology, toml++ by its roles file.
+# What the components are linked with beyond libc: hwloc, by the topology.
 find_package(PkgConfig REQUIRED)
-set(numaheap_pkg_config hwloc tomlplusplus)
+set(numaheap_pkg_config hwloc)
 foreach(module IN LISTS numaheap_pkg_config)
   pkg_check_modules(NUMAHEAP_${module} REQUIRED IMPORTED_TARGET ${module})
   list(APPEND numaheap_libraries PkgConfig::NUMAHEAP_${module})
@@ -78,6 +78,7 @@ target_link_options(numaheap_shared PRIVATE LINKER:--version-script=${numaheap_v
 target_link_libraries(numaheap_shared PRIVATE ${numaheap_libraries})
 target_link_libraries(numaheap_static INTERFACE ${numaheap_libraries})
 
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME library)  # `cmake --install BUILD --component library` needs no tools
 set(numaheap_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/numaheap)
 set(numaheap_file_sets "")
 foreach(component IN LISTS numaheap_components)
@@ -100,14 +101,17 @@ write_basic_package_version_file(${numaheap_config_dir}/numaheapConfigVersion.cm
 install(FILES ${numaheap_config_dir}/numaheapConfig.cmake ${numaheap_config_dir}/numaheapConfigVersion.cmake
   DESTINATION ${numaheap_package_dir})
 
+set(numaheap_pc_private "")
 foreach(module IN LISTS numaheap_pkg_config)
   list(JOIN NUMAHEAP_${module}_LDFLAGS " " flags)
   string(APPEND numaheap_pc_private " ${flags}")
 endforeach()
 set(numaheap_pc_sanitize $<IF:$<BOOL:${NUMAHEAP_SANITIZE}>,-fsanitize=${NUMAHEAP_SANITIZE},>)
 file(RELATIVE_PATH numaheap_pc_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" numaheap_pc_prefix "${numaheap_pc_prefix}")
 file(RELATIVE_PATH numaheap_pc_libdir ${CMAKE_INSTALL_PREFIX} ${CMAKE_INSTALL_FULL_LIBDIR})
 file(RELATIVE_PATH numaheap_pc_includedir ${CMAKE_INSTALL_PREFIX} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/numaheap.pc.in ${numaheap_config_dir}/numaheap.pc.in @ONLY)
 file(GENERATE OUTPUT ${numaheap_config_dir}/numaheap.pc INPUT ${numaheap_config_dir}/numaheap.pc.in)
 install(FILES ${numaheap_config_dir}/numaheap.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+unset(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME)
