@@ -10,11 +10,16 @@ namespace {
 
 constexpr Error malformed(const char* text) { return Error{ErrorCode::kInvalidArgument, 0, text}; }
 
+/// What follows the first `count` characters. substr() would bring the exceptions of the C++ runtime along.
+std::string_view after(std::string_view text, size_t count) noexcept {
+  return {text.data() + count, text.size() - count};
+}
+
 /// Cuts off and returns what stands before the next `separator` (all of the text if there is none).
 std::string_view take(std::string_view& text, char separator) noexcept {
   const size_t end = text.find(separator);
   const std::string_view part = text.substr(0, end);
-  text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+  text = end == std::string_view::npos ? std::string_view{} : after(text, end + 1);
   return part;
 }
 
@@ -240,7 +245,7 @@ bool matches_pattern(std::string_view pattern, std::string_view name) noexcept {
     if (p < pattern.size() && pattern[p] == '*') {
       after_star = ++p;
       star_took_to = n;
-    } else if (p < pattern.size() && matches_one(pattern.substr(p), name[n], used)) {
+    } else if (p < pattern.size() && matches_one(after(pattern, p), name[n], used)) {
       p += used;
       ++n;
     } else if (after_star != kNoStar) {
