@@ -71,6 +71,8 @@ class AppliedRoles {
         limit.soft = least(limit.soft, table[i].soft_limit);
         limit.hard = least(limit.hard, table[i].hard_limit);
       }
+      // One role's hard limit may be below another's soft one.
+      if (limit.hard.value != 0) limit.soft = std::min(limit.soft, limit.hard);
       if (limit.soft.value != 0 || limit.hard.value != 0) visit(NodeId{node}, limit);
     }
   }
@@ -120,8 +122,12 @@ Status join_role(std::string_view name) noexcept {
     return Error{ErrorCode::kNotFound, 0,
                  "There is no role of that name, or no roles file was applied."};
   const Result<numa::RolePlacement> pinned = numa::apply_role(*role);
-  Status homed = set_thread_home(placement_of(*role));
+  const Placement home = placement_of(*role);
+  Status homed = set_thread_home(home);
   if (!pinned) return pinned.error();
+  // The system back end places nothing, which is all that a local role asks for.
+  if (!homed && homed.error().code == ErrorCode::kNotSupported && home == Placement::local())
+    return Unit{};
   return homed;
 }
 

@@ -125,7 +125,8 @@ NH_API void nh_free_batch(void *const *blocks, size_t count) NH_NOEXCEPT;
 NH_API size_t nh_malloc_usable_size(const void *block) NH_NOEXCEPT;
 /** 1 if the address lies in one of the heap's ranges. */
 NH_API int nh_owns(const void *address) NH_NOEXCEPT;
-/** Where a pointer belongs, in about a nanosecond. \returns NH_NO_NODE for interleaved and foreign memory. */
+/** Where a pointer belongs, in about a nanosecond.
+ *  \returns NH_NO_NODE for foreign memory and, if there is more than one node, for interleaved memory. */
 NH_API unsigned nh_home_node(const void *address) NH_NOEXCEPT;
 /** Where the kernel says that the page is now; one system call.
  *  \param node  filled on NH_OK.
