@@ -1,0 +1,45 @@
+# Run by ctest: see CMakeLists.txt. Every step must succeed; its output is shown only if it does not.
+cmake_minimum_required(VERSION 3.25)
+
+function(run)
+  execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  list(JOIN ARGV " " command)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${command}\nexited with ${result}:\n${output}")
+  endif()
+  message(STATUS "${command}")
+endfunction()
+
+set(prefix ${SCRATCH}/prefix)
+file(REMOVE_RECURSE ${prefix} ${SCRATCH}/consumers)
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix} --component library)
+
+function(build_project name)
+  set(build ${SCRATCH}/consumers/${name})
+  run(${CMAKE_COMMAND} -S ${SOURCE}/${ARGV1} -B ${build} -G ${GENERATOR} -DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}
+    -DCMAKE_C_COMPILER=${CC} -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_BUILD_TYPE=RelWithDebInfo
+    ${ARGN})
+  run(${CMAKE_COMMAND} --build ${build} --parallel 2)
+  run(${CMAKE_CTEST_COMMAND} --test-dir ${build} --output-on-failure)
+endfunction()
+build_project(shared cmake_consumer -DEXPECT_STATIC=OFF)
+build_project(static cmake_consumer -DEXPECT_STATIC=ON)
+build_project(c c_consumer)
+
+set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig)
+function(pkg_config output)
+  execute_process(COMMAND pkg-config ${ARGN} numaheap OUTPUT_VARIABLE flags COMMAND_ERROR_IS_FATAL ANY
+    OUTPUT_STRIP_TRAILING_WHITESPACE)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  set(${output} ${flags} PARENT_SCOPE)
+endfunction()
+pkg_config(cflags --cflags)
+pkg_config(shared_flags --libs)
+pkg_config(static_flags --static --libs)
+list(TRANSFORM static_flags REPLACE "^-lnumaheap$" "-l:libnumaheap.a")
+run(${CC} ${SOURCE}/c_consumer/program.c ${cflags} ${shared_flags} -Wl,-rpath,${prefix}/${LIBDIR} -o ${SCRATCH}/pc_shared)
+run(${SCRATCH}/pc_shared)
+run(${CC} ${SOURCE}/c_consumer/program.c ${cflags} ${static_flags} -o ${SCRATCH}/pc_static)
+run(${SCRATCH}/pc_static)
+run(${CC} ${SOURCE}/server/server.c ${cflags} ${shared_flags} -Wl,-rpath,${prefix}/${LIBDIR} -o ${SCRATCH}/pc_server)
+run(${SCRATCH}/pc_server)

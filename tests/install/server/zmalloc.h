@@ -1,0 +1,1 @@
+#include <numaheap/zmalloc.h>
