@@ -1,0 +1,105 @@
+/// \file
+/// The malloc family under glibc's names: what a program that was never built for us calls.
+///
+/// Each function does what malloc(3), posix_memalign(3) and glibc 2.36 say of it, errno included. malloc, free and
+/// malloc_usable_size are the inlined hit path and a tail call; everything else is in the heap.
+/// Threads: any, at any time: before constructors, after main, in a forked child.
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bit>
+
+#include "numaheap/alloc.hpp"
+#include "numaheap/detail/fast_path.hpp"
+
+using numaheap::detail::fast_allocate;
+using numaheap::detail::fast_deallocate;
+using numaheap::detail::fast_usable_size;
+using numaheap::detail::kMaxSmall;
+using numaheap::detail::kPage;
+
+namespace {
+
+void* refuse(int error) {
+  errno = error;
+  return nullptr;
+}
+
+/// glibc 2.36's memalign, which its aligned_alloc is too: any alignment, rounded up to a power of two.
+void* allocate_rounding_alignment(size_t alignment, size_t size) {
+  if (alignment > SIZE_MAX / 2 + 1) return refuse(EINVAL);
+  return numaheap::allocate_aligned(std::bit_ceil(alignment), size);
+}
+
+}  // namespace
+
+extern "C" {
+
+NH_API void* malloc(size_t size) noexcept { return fast_allocate(size); }
+
+NH_API void free(void* block) noexcept { fast_deallocate(block); }
+
+NH_API void* calloc(size_t count, size_t size) noexcept {
+  size_t bytes = 0;
+  if (__builtin_mul_overflow(count, size, &bytes)) return refuse(ENOMEM);
+  if (bytes > kMaxSmall) return numaheap::allocate_zeroed(bytes);
+  void* block = fast_allocate(bytes);
+  if (block != nullptr) memset(block, 0, bytes);
+  return block;
+}
+
+NH_API void* realloc(void* block, size_t size) noexcept {
+  if (size == 0 && block != nullptr) {  // glibc frees here and returns null
+    fast_deallocate(block);
+    return nullptr;
+  }
+  return numaheap::reallocate(block, size);
+}
+
+NH_API void* reallocarray(void* block, size_t count, size_t size) noexcept {
+  size_t bytes = 0;
+  if (__builtin_mul_overflow(count, size, &bytes)) return refuse(ENOMEM);
+  return realloc(block, bytes);
+}
+
+// The sized forms of C23 look the class up all the same: it costs one load that is almost always in the cache, and a
+// program that passes a wrong size, which nothing told it before, does not corrupt a cache.
+NH_API void free_sized(void* block, size_t /*size*/) noexcept { fast_deallocate(block); }
+
+NH_API void free_aligned_sized(void* block, size_t /*alignment*/, size_t /*size*/) noexcept {
+  fast_deallocate(block);
+}
+
+NH_API int posix_memalign(void** result, size_t alignment, size_t size) noexcept {
+  if (alignment == 0 || (alignment & (alignment - 1)) != 0 || alignment % sizeof(void*) != 0)
+    return EINVAL;
+  const int saved_errno = errno;  // the error is the return value, and errno is not touched
+  void* block = numaheap::allocate_aligned(alignment, size);
+  errno = saved_errno;
+  if (block == nullptr) return ENOMEM;
+  *result = block;
+  return 0;
+}
+
+NH_API void* aligned_alloc(size_t alignment, size_t size) noexcept {
+  return allocate_rounding_alignment(alignment, size);
+}
+
+NH_API void* memalign(size_t alignment, size_t size) noexcept {
+  return allocate_rounding_alignment(alignment, size);
+}
+
+NH_API void* valloc(size_t size) noexcept { return numaheap::allocate_aligned(kPage, size); }
+
+NH_API void* pvalloc(size_t size) noexcept {
+  if (size > SIZE_MAX - (kPage - 1)) return refuse(ENOMEM);
+  return numaheap::allocate_aligned(kPage, (size + kPage - 1) & ~(kPage - 1));
+}
+
+NH_API size_t malloc_usable_size(void* block) noexcept { return fast_usable_size(block); }
+
+}  // extern "C"
