@@ -76,7 +76,7 @@ set_target_properties(numaheap_shared PROPERTIES SOVERSION 0 LINK_DEPENDS ${numa
 target_link_options(numaheap_shared PRIVATE LINKER:--version-script=${numaheap_version_script} LINKER:-z,nodelete
   LINKER:--gc-sections LINKER:--as-needed $<$<NOT:$<BOOL:${NUMAHEAP_SANITIZE}>>:LINKER:--no-undefined>)
 target_link_libraries(numaheap_shared PRIVATE ${numaheap_libraries})
-target_link_libraries(numaheap_static INTERFACE ${numaheap_libraries})
+target_link_libraries(numaheap_static INTERFACE ${numaheap_libraries} $<INSTALL_INTERFACE:stdc++>)  # in C projects too
 
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME library)  # `cmake --install BUILD --component library` needs no tools
 set(numaheap_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/numaheap)
