@@ -150,7 +150,10 @@ class LiveSet {
 void two_threads_mixed(Run& run) {
   LiveSet sets[2] = {{10'000, kMixedLow, kMixedHigh, 8}, {10'000, kMixedLow, kMixedHigh, 9}};
   Team team(2);
-  team.run([&](unsigned member) { sets[member].fill(); });
+  team.run([&](unsigned member) {
+    sets[member].fill();
+    sets[member].replace(10'000);
+  });
   run.measure([&](uint64_t rounds) {
     team.run([&](unsigned member) { sets[member].replace(rounds * 1000); });
     return 2 * rounds * 1000;

@@ -1,0 +1,1 @@
+"""The goals of the heap: each module measures some of them and returns rows."""
