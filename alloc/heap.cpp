@@ -11,10 +11,12 @@
 #include "fork.hpp"
 #include "jemalloc/boot.hpp"
 #include "limits.hpp"
+#include "metrics.hpp"
 #include "node_cache.hpp"
 #include "numaheap/base/check.hpp"
 #include "report.hpp"
 #include "slow_path.hpp"
+#include "thread_home.hpp"
 
 namespace numaheap::detail {
 RangeTable nh_ranges_abi1;
@@ -46,6 +48,7 @@ bool Heap::start() noexcept {
     return false;
   }
   init_limits(settings_);
+  if (!settings_.system_backend) register_metrics();
   // release: pairs with the acquire in started(); publishes all that start() wrote.
   state_.store(State::kStarted, std::memory_order_release);
   return true;
@@ -120,11 +123,11 @@ void Heap::order_spills(const numa::Machine& machine) noexcept {
     PlacementHeap& placement = g_placements[i];
     for (unsigned j = 0; j < node_placements_; ++j) {
       if (j == i) continue;
-      unsigned at = placement.spill_count++;
+      unsigned at = placement.spill_count.fetch_add(1, std::memory_order_relaxed);
       for (; at > 0 && placement.node != kNoNode &&
              nearer(placement.node, j, placement.spill_order[at - 1]);
            --at) {
-        placement.spill_order[at] = placement.spill_order[at - 1];
+        placement.spill_order[at] = placement.spill_order[at - 1].load();
       }
       placement.spill_order[at] = static_cast<uint8_t>(j);
     }
@@ -239,6 +242,8 @@ ThreadState* Heap::adopt_thread_state() noexcept {
   }
   const NodeId node = numa::current_node();
   const unsigned placement = home_of_node(node);
+  state->requested_home.store(take_pending_home(pthread_self()), std::memory_order_relaxed);
+  state->thread.store(pthread_self(), std::memory_order_relaxed);
   state->home = cache_for(*state, placement);
   if (state->home == nullptr) {
     release_thread_state(state);

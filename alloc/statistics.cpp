@@ -158,6 +158,30 @@ ArenaStatistics read_arena_statistics() noexcept {
   return sum;
 }
 
+size_t read_bin_statistics(unsigned placement, std::span<BinStatistics> rows) noexcept {
+  if (!g_heap.is_started() || g_heap.system_backend() || placement >= g_heap.placement_count()) return 0;
+  const SlowPath slow;  // as in read_arena_statistics()
+  return slow.entered() ? g_heap.placement(placement).arena.bin_statistics(rows) : 0;
+}
+
+size_t read_bin_statistics(std::span<BinStatistics> rows) noexcept {
+  size_t count = 0;
+  for (unsigned i = 0; g_heap.is_started() && i < g_heap.placement_count(); ++i) {
+    BinStatistics one[64];
+    const size_t read = read_bin_statistics(i, one);
+    for (size_t bin = 0; bin < read && bin < rows.size(); ++bin) {
+      if (bin >= count) {
+        rows[count++] = one[bin];
+        continue;
+      }
+      rows[bin].blocks += one[bin].blocks;
+      rows[bin].slabs += one[bin].slabs;
+      rows[bin].nonfull_slabs += one[bin].nonfull_slabs;
+    }
+  }
+  return count;
+}
+
 size_t read_class_statistics(std::span<ClassStatistics> rows) noexcept {
   size_t found = 0;
   if (!g_heap.is_started() || g_heap.system_backend()) return 0;

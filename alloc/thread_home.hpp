@@ -7,7 +7,10 @@
 
 namespace numaheap::alloc {
 
-/// Looks where the thread runs (half a nanosecond). A thread that was found on another node NUMAHEAP_REBIND_AFTER
+/// What another thread asked for this one before it had a state: taken out. 0: nothing.
+uint32_t take_pending_home(pthread_t thread) noexcept;
+
+/// Does what others asked for; then looks where the thread runs (half a nanosecond). A thread that was found on another node NUMAHEAP_REBIND_AFTER
 /// times in a row has moved for good: its caches are flushed and the other node becomes its home. Inside a SlowPath.
 void follow_cpu(ThreadState& thread) noexcept;
 

@@ -8,6 +8,8 @@
 
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -47,7 +49,11 @@ struct HeapCache : detail::NodeCache {
 static_assert(detail::kClassCount <= 128);
 
 struct ThreadState {
+  static constexpr uint32_t kFollowCpu = ~0u;
+
   std::atomic<uint32_t> sequence{0};
+  std::atomic<uint32_t> requested_home{0};  ///< Set by others: a placement + 1, or kFollowCpu. 0: nothing.
+  std::atomic<pthread_t> thread{0};
   std::atomic<int> thread_id{0};  ///< 0: no thread has it.
   std::atomic<unsigned> home_placement{0};
   std::atomic<uint64_t> earlier_filled{0};  ///< Flow of earlier owners, bytes.

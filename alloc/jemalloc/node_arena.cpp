@@ -10,10 +10,12 @@ namespace {
 
 constexpr size_t kLargestRefillClass = size_t{32} << 10;  // jemalloc's own caches hold no more
 
-size_t read_size(const char* format, int arena) noexcept {
+/// A number of jemalloc's control tree; 0 if there is none of that name.
+template <class T, class... Indexes>
+T read_number(const char* format, Indexes... indexes) noexcept {
   char name[64];
-  snprintf(name, sizeof name, format, arena);
-  size_t value = 0;
+  snprintf(name, sizeof name, format, indexes...);
+  T value = 0;
   size_t size = sizeof value;
   return nh_je_mallctl(name, &value, &size, nullptr, 0) == 0 ? value : 0;
 }
@@ -208,35 +210,37 @@ ArenaStatistics NodeArena::statistics() noexcept {
   size_t size = sizeof epoch;
   nh_je_mallctl("epoch", &epoch, &size, &epoch, size);
   constexpr size_t kPage = detail::kPage;
-  result.allocated.value = read_size("stats.arenas.%d.small.allocated", arena) +
-                           read_size("stats.arenas.%d.large.allocated", arena);
-  result.active.value = read_size("stats.arenas.%d.pactive", arena) * kPage;
-  result.dirty.value = read_size("stats.arenas.%d.pdirty", arena) * kPage;
-  result.muzzy.value = read_size("stats.arenas.%d.pmuzzy", arena) * kPage;
-  result.resident.value = read_size("stats.arenas.%d.resident", arena);
-  result.mapped.value = read_size("stats.arenas.%d.mapped", arena);
-  result.retained.value = read_size("stats.arenas.%d.retained", arena);
+  result.allocated.value = read_number<size_t>("stats.arenas.%d.small.allocated", arena) +
+                           read_number<size_t>("stats.arenas.%d.large.allocated", arena);
+  result.active.value = read_number<size_t>("stats.arenas.%d.pactive", arena) * kPage;
+  result.dirty.value = read_number<size_t>("stats.arenas.%d.pdirty", arena) * kPage;
+  result.muzzy.value = read_number<size_t>("stats.arenas.%d.pmuzzy", arena) * kPage;
+  result.resident.value = read_number<size_t>("stats.arenas.%d.resident", arena);
+  result.mapped.value = read_number<size_t>("stats.arenas.%d.mapped", arena);
+  result.retained.value = read_number<size_t>("stats.arenas.%d.retained", arena);
   result.metadata.value =
-      read_size("stats.arenas.%d.base", arena) + read_size("stats.arenas.%d.internal", arena);
-  unsigned bins = 0;
-  size = sizeof bins;
-  nh_je_mallctl("arenas.nbins", &bins, &size, nullptr, 0);
-  for (unsigned bin = 0; bin < bins; ++bin) {
-    char name[64];
-    snprintf(name, sizeof name, "arenas.bin.%u.nregs", bin);
-    uint32_t regions = 0;
-    size = sizeof regions;
-    nh_je_mallctl(name, &regions, &size, nullptr, 0);
-    snprintf(name, sizeof name, "arenas.bin.%u.size", bin);
-    size_t region_bytes = 0;
-    size = sizeof region_bytes;
-    nh_je_mallctl(name, &region_bytes, &size, nullptr, 0);
-    snprintf(name, sizeof name, "stats.arenas.%%d.bins.%u.curslabs", bin);
-    const size_t slabs = read_size(name, arena);
-    snprintf(name, sizeof name, "stats.arenas.%%d.bins.%u.curregs", bin);
-    result.small_waste.value += (slabs * regions - read_size(name, arena)) * region_bytes;
+      read_number<size_t>("stats.arenas.%d.base", arena) + read_number<size_t>("stats.arenas.%d.internal", arena);
+  BinStatistics bins[64];
+  const size_t count = bin_statistics(bins);
+  for (const BinStatistics& bin : std::span(bins).first(count)) {
+    result.small_waste.value += (bin.slabs * bin.blocks_per_slab - bin.blocks) * bin.block_bytes;
   }
   return result;
+}
+
+size_t NodeArena::bin_statistics(std::span<BinStatistics> rows) noexcept {
+  const int arena = index();
+  if (arena == kNone) return 0;
+  const size_t bins = read_number<unsigned>("arenas.nbins");
+  for (size_t i = 0; i < bins && i < rows.size(); ++i) {
+    rows[i].block_bytes = read_number<size_t>("arenas.bin.%zu.size", i);
+    rows[i].blocks_per_slab = read_number<uint32_t>("arenas.bin.%zu.nregs", i);
+    rows[i].slab_bytes = read_number<size_t>("arenas.bin.%zu.slab_size", i);
+    rows[i].blocks = read_number<size_t>("stats.arenas.%d.bins.%zu.curregs", arena, i);
+    rows[i].slabs = read_number<size_t>("stats.arenas.%d.bins.%zu.curslabs", arena, i);
+    rows[i].nonfull_slabs = read_number<size_t>("stats.arenas.%d.bins.%zu.nonfull_slabs", arena, i);
+  }
+  return bins < rows.size() ? bins : rows.size();
 }
 
 }  // namespace numaheap::alloc

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <span>
 
 #include "extent_pool.hpp"
 #include "jemalloc/private_jemalloc.hpp"
@@ -51,6 +52,8 @@ class NodeArena {
 
   /// Refreshes jemalloc's books. \returns zeros before the first use.
   [[nodiscard]] ArenaStatistics statistics() noexcept;
+  /// By small size class, as of the last statistics(). \returns how many rows were written.
+  size_t bin_statistics(std::span<BinStatistics> rows) noexcept;
   /// jemalloc's number of the arena; -1 before the first use.
   [[nodiscard]] int index() const noexcept { return number_.load(std::memory_order_acquire) - 1; }
 

@@ -10,6 +10,8 @@
 
 #pragma once
 
+#include <pthread.h>
+
 #include <cstddef>
 #include <span>
 
@@ -104,6 +106,15 @@ NH_API void deallocate_batch(std::span<void* const> blocks) noexcept;
 /// Gives the calling thread a home that it keeps wherever it runs; Placement::local() lets it follow its CPU again.
 /// \returns kNotFound for a node that has no heap.
 NH_API Status set_thread_home(Placement placement) noexcept;
+/// The same for another thread; it takes effect at that thread's next cache miss. A thread that has not allocated yet
+/// gets it at its first allocation (as far as kPendingHomes such requests are kept).
+/// \pre the thread has not ended.
+NH_API Status set_thread_home(pthread_t thread, Placement placement) noexcept;
+inline constexpr unsigned kPendingHomes = 64;
+
+/// Sets where the allocations of a full node go, in this order; nodes that are not named are not used.
+/// \returns kNotFound if one of them has no heap; then the order is as it was.
+NH_API Status set_spill_order(NodeId from, std::span<const NodeId> to) noexcept;
 
 struct PurgeResult {
   Bytes purged;  ///< Given back to the kernel by this call.

@@ -76,6 +76,21 @@ NH_API ArenaStatistics read_arena_statistics() noexcept;
 /// The same for one placement (an index below Statistics::placements).
 NH_API ArenaStatistics read_arena_statistics(unsigned placement) noexcept;
 
+/// One of jemalloc's small size classes in the arenas, as of the last read_arena_statistics(). Blocks that our caches
+/// hold count as in use.
+struct BinStatistics {
+  size_t block_bytes;
+  uint32_t blocks_per_slab;
+  size_t slab_bytes;
+  size_t blocks;  ///< In use.
+  size_t slabs;
+  size_t nonfull_slabs;
+};
+/// \returns how many bins there are; at most rows.size() of them are written.
+NH_API size_t read_bin_statistics(std::span<BinStatistics> rows) noexcept;
+/// The same for one placement.
+NH_API size_t read_bin_statistics(unsigned placement, std::span<BinStatistics> rows) noexcept;
+
 struct ClassStatistics {
   NodeId node;         ///< kNoNode for interleaved and weighted ranges.
   size_t block_bytes;  ///< 0: blocks above the largest class; live_blocks counts them.

@@ -60,23 +60,33 @@ constexpr size_t alignment_of_class(SizeClass c) {
   return lowest_bit < kPage ? lowest_bit : kPage;
 }
 
-/// The class whose blocks hold `size` bytes at `alignment`, or kDirectBlock if no class does.
-/// \pre alignment is a power of two.
-constexpr SizeClass class_of(size_t size, size_t alignment) {
-  if (size > kMaxCached || alignment > kPage) return kDirectBlock;
-  if (size < alignment) size = alignment;
-  for (SizeClass c = class_of(size); c < kClassCount; ++c) {
-    if (alignment_of_class(c) >= alignment) return c;
-  }
-  return kDirectBlock;
-}
-
 inline constexpr auto kClassSizes = [] {
   std::array<uint32_t, kClassCount> sizes{};
   for (unsigned c = 0; c < kClassCount; ++c)
     sizes[c] = static_cast<uint32_t>(size_of_class(static_cast<SizeClass>(c)));
   return sizes;
 }();
+
+/// [log2 of an alignment][a class] -> the first class from there on whose blocks have that alignment.
+inline constexpr auto kAlignedClasses = [] {
+  std::array<std::array<SizeClass, kClassCount>, kPageShift + 1> classes{};
+  for (unsigned log = 0; log <= kPageShift; ++log) {
+    SizeClass aligned = kClassCount - 1;
+    for (unsigned c = kClassCount; c-- > kFirstClass;) {
+      if (alignment_of_class(static_cast<SizeClass>(c)) >= size_t{1} << log)
+        aligned = static_cast<SizeClass>(c);
+      classes[log][c] = aligned;
+    }
+  }
+  return classes;
+}();
+
+/// The class whose blocks hold `size` bytes at `alignment`, or kDirectBlock if no class does.
+/// \pre alignment is a power of two.
+constexpr SizeClass class_of(size_t size, size_t alignment) {
+  if (size > kMaxCached || alignment > kPage) return kDirectBlock;
+  return kAlignedClasses[static_cast<unsigned>(__builtin_ctzll(alignment))][class_of(size)];
+}
 
 static_assert(size_of_class(kFirstClass) == 8 && size_of_class(class_of(9)) == 16);
 static_assert(size_of_class(class_of(128)) == 128 && size_of_class(class_of(129)) == 160);
@@ -90,5 +100,8 @@ static_assert([] {
   }
   return true;
 }());
+static_assert(class_of(200, 64) == class_of(256) && class_of(8, 4096) == class_of(4096) &&
+              class_of(100, 1) == class_of(100));
+static_assert(class_of(kMaxCached, kPage) == class_of(kMaxCached));
 
 }  // namespace numaheap::detail
