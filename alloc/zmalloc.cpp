@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "numaheap/alloc.hpp"
+#include "numaheap/detail/fast_path.hpp"
 #include "numaheap/limits.hpp"
 #include "zmalloc_oom.hpp"
 
@@ -36,6 +37,13 @@ void* refused() {
   return nullptr;
 }
 
+/// A block of the calling thread's cache, or nullptr: what most calls need, without a call of their own.
+void* cached_or_null(size_t size) {
+  if (size > detail::kMaxSmall) return nullptr;
+  const detail::SizeClass size_class = detail::nh_class_table_abi1[(size + 7) >> 3];
+  return detail::pop_or(size_class, [](detail::SizeClass) noexcept -> void* { return nullptr; });
+}
+
 void* allocate_or_null(size_t size) { return size < kRefusedSize ? allocate(size) : refused(); }
 void* zeroed_or_null(size_t size) {
   return size < kRefusedSize ? allocate_zeroed(size) : refused();
@@ -48,6 +56,13 @@ void* resized_or_null(void* block, size_t size) {
 
 void* or_oom(void* block, size_t size) {
   return __builtin_expect(block != nullptr, 1) ? block : out_of_memory(size);
+}
+
+// Not inlined: the fast paths above them then need no stack frame.
+[[gnu::noinline]] void* zmalloc_slow(size_t size) { return or_oom(allocate_or_null(size), size); }
+[[gnu::noinline]] void* ztrymalloc_slow(size_t size) {
+  WithoutReclaim guard;
+  return allocate_or_null(size);
 }
 
 void* with_usable(void* block, size_t* usable) {
@@ -90,7 +105,10 @@ using namespace numaheap;
 
 extern "C" {
 
-void* zmalloc(size_t size) noexcept { return or_oom(allocate_or_null(size), size); }
+void* zmalloc(size_t size) noexcept {
+  void* cached = cached_or_null(size);
+  return __builtin_expect(cached != nullptr, 1) ? cached : zmalloc_slow(size);
+}
 void* zcalloc(size_t size) noexcept { return or_oom(zeroed_or_null(size), size); }
 void* zcalloc_num(size_t count, size_t size) noexcept {
   size_t total = 0;
@@ -98,8 +116,8 @@ void* zcalloc_num(size_t count, size_t size) noexcept {
 }
 
 void* ztrymalloc(size_t size) noexcept {
-  WithoutReclaim guard;
-  return allocate_or_null(size);
+  void* cached = cached_or_null(size);
+  return __builtin_expect(cached != nullptr, 1) ? cached : ztrymalloc_slow(size);
 }
 void* ztrycalloc(size_t size) noexcept {
   WithoutReclaim guard;
