@@ -1,0 +1,98 @@
+/// \file
+/// The `numaheap` command: reads the command line; what it does is in the *_command files.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstring>
+#include <exception>
+
+#include "refusal.hpp"
+#include "run_command.hpp"
+#include "topo_command.hpp"
+
+namespace {
+
+using namespace numaheap::cli;
+
+int dispatch(int argc, char** argv) {
+  CLI::App app{"One heap per NUMA node, for programs as they are", "numaheap"};
+  app.set_version_flag("--version", "numaheap " NUMAHEAP_VERSION);
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return fmt::format("numaheap: {}\nRun with --help for more information.\n", error.what());
+  });
+
+  bool as_json = false;
+  std::string source = "live";
+  CLI::App* topo = app.add_subcommand(
+      "topo", "Show nodes, CPUs, memory, distances, and what is missing and why");
+  topo->add_flag("--json", as_json, "Print JSON");
+  topo->add_option("--source", source,
+                   "live, xml:PATH, or a synthetic topology such as \"numa:4 core:2 pu:1\"")
+      ->capture_default_str();
+
+  RunOptions options;
+  CLI::App* run_app = app.add_subcommand("run",
+                                         "Run a program on the heap, placed and pinned by its "
+                                         "roles:\nnumaheap run [OPTIONS] -- COMMAND [ARGUMENTS]");
+  run_app->footer(
+      "Exit status: that of COMMAND; 2: an option, a setting or the roles are wrong; 125: numaheap "
+      "itself failed;\n"
+      "126: COMMAND cannot be run with numaheap; 127: there is no such command.");
+  run_app->prefix_command();
+  run_app->add_option("--config", options.config, "The roles of the program's threads, TOML")
+      ->type_name("FILE");
+  run_app
+      ->add_option("--bind", options.bind,
+                   "Where its threads run, e.g. numa:0 or \"numa:0.core:0-3\" (hwloc(7))")
+      ->type_name("LOCATION");
+  run_app->add_option("--set", options.settings, "Set NUMAHEAP_NAME; may be given again")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all();
+  run_app->add_flag("--no-children", options.no_children,
+                    "Leave the programs that it starts alone");
+  run_app->add_flag("--explain", options.explain,
+                    "Show what would be done and what would be refused, and do nothing");
+  run_app->add_flag("--help-settings", options.help_settings,
+                    "List all settings with unit, default and range");
+  run_app->add_flag("--json", options.as_json, "Print JSON, with --explain and --help-settings");
+
+  const auto is_subcommand = [&](const CLI::App* subcommand) {
+    return subcommand->get_name() == argv[1];
+  };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_subcommand).empty()) {
+    fmt::print(stderr, "numaheap: there is no subcommand \"{}\"; accepted are topo and run\n",
+               argv[1]);
+    return kWrongInput;
+  }
+  // CLI11 hands what follows "--" to the main command, so that is kept back. Without "--", or before it, the command
+  // starts at the first word that is not an option.
+  char** const end = argv + argc;
+  char** const dashes =
+      std::find_if(argv, end, [](const char* word) { return std::strcmp(word, "--") == 0; });
+  try {
+    app.parse(static_cast<int>(dashes - argv), argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kWrongInput;
+  }
+  if (topo->parsed()) return print_topology(source, as_json);
+  options.command = run_app->remaining();
+  const bool is_of_command = !options.command.empty();
+  if (dashes != end)
+    options.command.insert(options.command.end(), dashes + (is_of_command ? 0 : 1), end);
+  return run(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return dispatch(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "numaheap: {}\n", error.what());
+    return kFailed;
+  }
+}
