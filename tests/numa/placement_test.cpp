@@ -1,6 +1,6 @@
 // Where the kernel puts the pages of the ranges: needs nodes, so it runs in the virtual machines of tests/vm too.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cstring>
@@ -8,8 +8,8 @@
 #include <memory>
 
 #include "child_process.hpp"
-#include "numaheap/numa/address_space.hpp"
-#include "on_nodes.hpp"
+#include "node_ranges.hpp"
+#include "numaheap/numa/residency_sample.hpp"
 
 namespace numaheap::numa {
 namespace {
@@ -21,52 +21,9 @@ using tests::nodes_with_memory;
 using tests::on_node;
 using tests::pages_by_node;
 
-constexpr size_t kPage = 4096;
-
-/// One range per node with memory, and then an interleaved and a weighted one over all of them.
-class Ranges : public AddressSpace {
- public:
-  Ranges() : nodes_(nodes_with_memory()) {
-    std::vector<RangeSpec> specs;
-    NodeSet all;
-    for (NodeId node : nodes_) {
-      RangeSpec spec;
-      spec.node = node;
-      specs.push_back(spec);
-      all.insert(node);
-    }
-    for (const Placing placing : {Placing::kInterleaved, Placing::kWeighted}) {
-      RangeSpec spec;
-      spec.placing = placing;
-      spec.nodes = all;
-      specs.push_back(spec);
-    }
-    AddressSpaceOptions options;
-    options.span = GiB(4);
-    reserved_ = reserve(specs.data(), static_cast<unsigned>(specs.size()), 1, options).has_value();
-  }
-  ~Ranges() { release(); }
-
-  [[nodiscard]] bool reserved() const { return reserved_; }
-  [[nodiscard]] const std::vector<NodeId>& nodes() const { return nodes_; }
-  [[nodiscard]] unsigned interleaved() const { return static_cast<unsigned>(nodes_.size()); }
-  [[nodiscard]] unsigned weighted() const { return interleaved() + 1; }
-  /// Opens the first bytes of a range, in small pages.
-  char* open_in_small_pages(unsigned range, Bytes bytes) {
-    if (!open(range, bytes)) return nullptr;
-    (void)advise_huge_pages(range_start(range), bytes,
-                            false);  // a kernel without huge pages refuses: as well
-    return reinterpret_cast<char*>(range_start(range));
-  }
-
- private:
-  std::vector<NodeId> nodes_;
-  bool reserved_ = false;
-};
-
 TEST(Placement, PagesOfARangeAreOnItsNodeWhoeverTouchesThem) {
   NH_NEEDS_NODES(2);
-  auto ranges = std::make_unique<Ranges>();
+  auto ranges = std::make_unique<NodeRanges>();
   ASSERT_TRUE(ranges->reserved());
   const std::vector<NodeId> runners = nodes_to_run_on();
   const size_t piece = 64 * kPage;
@@ -90,7 +47,7 @@ TEST(Placement, PagesOfARangeAreOnItsNodeWhoeverTouchesThem) {
 
 TEST(Placement, PagesOfTheSideTableAreOnTheirRangesNode) {
   NH_NEEDS_NODES(2);
-  auto ranges = std::make_unique<Ranges>();
+  auto ranges = std::make_unique<NodeRanges>();
   ASSERT_TRUE(ranges->reserved());
   for (unsigned range = 0; range < ranges->nodes().size(); ++range) {
     ASSERT_NE(ranges->open_in_small_pages(range, MiB(64)), nullptr);
@@ -103,7 +60,7 @@ TEST(Placement, PagesOfTheSideTableAreOnTheirRangesNode) {
 
 TEST(Placement, HugePagesOfARangeAreOnItsNode) {
   NH_NEEDS_NODES(2);
-  auto ranges = std::make_unique<Ranges>();
+  auto ranges = std::make_unique<NodeRanges>();
   ASSERT_TRUE(ranges->reserved());
   for (unsigned range = 0; range < ranges->nodes().size(); ++range) {
     ASSERT_TRUE(ranges->open(range, MiB(64)));
@@ -117,7 +74,7 @@ TEST(Placement, HugePagesOfARangeAreOnItsNode) {
 
 TEST(Placement, AForkedChildsPagesAreOnTheRangesNode) {
   NH_NEEDS_NODES(2);
-  auto ranges = std::make_unique<Ranges>();
+  auto ranges = std::make_unique<NodeRanges>();
   ASSERT_TRUE(ranges->reserved());
   const auto last = static_cast<unsigned>(ranges->nodes().size()) - 1;
   char* start = ranges->open_in_small_pages(last, MiB(64));
@@ -132,7 +89,7 @@ TEST(Placement, AForkedChildsPagesAreOnTheRangesNode) {
 
 TEST(Placement, InterleavedPagesAreSpreadEvenlyOverAllNodes) {
   NH_NEEDS_NODES(2);
-  auto ranges = std::make_unique<Ranges>();
+  auto ranges = std::make_unique<NodeRanges>();
   ASSERT_TRUE(ranges->reserved());
   const size_t nodes = ranges->nodes().size();
   char* start = ranges->open_in_small_pages(ranges->interleaved(), MiB(64));
@@ -150,7 +107,7 @@ std::string weight_file(NodeId node) {
 TEST(Placement, WeightedPagesFollowTheKernelsWeightsWhereItHasSome) {
   NH_NEEDS_NODES(2);
   NH_NEEDS_VM();
-  auto ranges = std::make_unique<Ranges>();
+  auto ranges = std::make_unique<NodeRanges>();
   ASSERT_TRUE(ranges->reserved());
   const bool known = ranges->rung(ranges->weighted()) == PolicyRung::kWeighted;
   if (!known) {  // before Linux 6.9
@@ -179,7 +136,7 @@ TEST(Placement, AFullNodeSpillsAndNobodyIsKilled) {
   const NodeId full = nodes_with_memory().back();
   const size_t bytes = free_bytes(full) + MiB(32).value;
   EXPECT_EQ(in_child([&] {
-              auto ranges = std::make_unique<Ranges>();
+              auto ranges = std::make_unique<NodeRanges>();
               NH_CHILD_EXPECT(ranges->reserved());
               const auto range = static_cast<unsigned>(ranges->nodes().size()) - 1;
               NH_CHILD_EXPECT(ranges->open(range, Bytes{bytes}));
@@ -191,6 +148,15 @@ TEST(Placement, AFullNodeSpillsAndNobodyIsKilled) {
               NH_CHILD_EXPECT(pages[kNoNode] <= 1);  // the rest of the last page
               NH_CHILD_EXPECT(there > bytes / kPage / 2);
               NH_CHILD_EXPECT(spilled >= MiB(16).value / kPage);
+              // The estimate sees it, also among pages that were never touched.
+              const auto sample = sample_residency(ranges->range_start(range),
+                                                   ranges->opened(range), full, 4096, 1);
+              NH_CHILD_EXPECT(sample.has_value() && sample->pages == 4096);
+              const auto is_near = [&](Bytes estimate, size_t truth) {
+                return estimate.value + bytes / 50 > truth && estimate.value < truth + bytes / 50;
+              };
+              NH_CHILD_EXPECT(is_near(sample->resident, bytes));
+              NH_CHILD_EXPECT(is_near(sample->elsewhere, spilled * kPage));
             }),
             0);
 }
@@ -207,7 +173,7 @@ TEST(Placement, ReturnsTheChargeUnderStrictOvercommitAndKeepsThePolicy) {
   };
   std::ofstream("/proc/sys/vm/overcommit_ratio") << 100 << std::flush;
   std::ofstream("/proc/sys/vm/overcommit_memory") << 2 << std::flush;
-  auto ranges = std::make_unique<Ranges>();
+  auto ranges = std::make_unique<NodeRanges>();
   EXPECT_TRUE(ranges->reserved());
   const long before = committed();
   const auto last = static_cast<unsigned>(ranges->nodes().size()) - 1;
@@ -231,13 +197,67 @@ TEST(Placement, ReturnsTheChargeUnderStrictOvercommitAndKeepsThePolicy) {
   std::ofstream("/proc/sys/vm/overcommit_memory") << 0 << std::flush;
 }
 
+/// A cgroup whose cpuset this process is in until the end of the scope.
+class Cpuset {
+ public:
+  Cpuset() {
+    write("/sys/fs/cgroup/cgroup.subtree_control", "+cpuset");
+    mkdir(kPath, 0755);
+    works_ = write(std::string(kPath) + "/cgroup.procs", "0");
+  }
+  ~Cpuset() {
+    write("/sys/fs/cgroup/cgroup.procs", "0");
+    rmdir(kPath);
+  }
+  [[nodiscard]] bool works() const { return works_; }
+  bool set_memory_nodes(const std::string& list) {
+    return write(std::string(kPath) + "/cpuset.mems", list);
+  }
+
+ private:
+  static constexpr const char* kPath = "/sys/fs/cgroup/numaheap-test";
+  static bool write(const std::string& file, const std::string& text) {
+    std::ofstream out(file);
+    out << text << std::flush;
+    return out.good();
+  }
+  bool works_ = false;
+};
+
+TEST(Placement, ARangeKeepsItsNodeWhenTheCpusetShrinksAndGrowsAgain) {
+  NH_NEEDS_NODES(2);
+  NH_NEEDS_VM();
+  auto ranges = std::make_unique<NodeRanges>();
+  ASSERT_TRUE(ranges->reserved());
+  const NodeSet all = read_machine().allowed;
+  const auto last = static_cast<unsigned>(ranges->nodes().size()) - 1;
+  const NodeId node = ranges->nodes()[last];
+  char* start = ranges->open_in_small_pages(last, MiB(64));
+  ASSERT_NE(start, nullptr);
+  Cpuset cpuset;
+  ASSERT_TRUE(cpuset.works());
+  const size_t piece = 64 * kPage;
+
+  ASSERT_TRUE(cpuset.set_memory_nodes("0"));
+  EXPECT_EQ(tests::members(read_machine().allowed), std::vector<NodeId>{NodeId{0}});
+  memset(start, 1, piece);
+  EXPECT_EQ(pages_by_node(start, piece)[NodeId{0}], 64u)
+      << "where memory is allowed, and nobody is killed";
+
+  ASSERT_TRUE(cpuset.set_memory_nodes("0-" + std::to_string(node.value)));
+  EXPECT_EQ(read_machine().allowed, all);
+  memset(start + piece, 1, piece);
+  EXPECT_EQ(pages_by_node(start + piece, piece)[node], 64u)
+      << "the policy was not renumbered meanwhile";
+}
+
 TEST(Placement, PopulatesFromTheNodeWhereMbindIsRefused) {
   NH_NEEDS_NODES(2);
   EXPECT_EQ(
       in_child([] {
         NH_CHILD_EXPECT(
             tests::refuse_system_calls({{SYS_mbind, EPERM}, {SYS_set_mempolicy, EPERM}}));
-        auto ranges = std::make_unique<Ranges>();
+        auto ranges = std::make_unique<NodeRanges>();
         NH_CHILD_EXPECT(ranges->reserved());
         CpuMask before;
         NH_CHILD_EXPECT(get_thread_affinity(before) == 0);
@@ -268,7 +288,7 @@ TEST(Placement, FallsToFirstTouchOfOtherNodesWhereAffinityIsRefusedToo) {
   EXPECT_EQ(in_child([] {
               NH_CHILD_EXPECT(
                   tests::refuse_system_calls({{SYS_mbind, EPERM}, {SYS_sched_setaffinity, EPERM}}));
-              auto ranges = std::make_unique<Ranges>();
+              auto ranges = std::make_unique<NodeRanges>();
               NH_CHILD_EXPECT(ranges->reserved());
               for (unsigned range = 0; range < ranges->nodes().size(); ++range) {
                 NH_CHILD_EXPECT(ranges->rung(range) == PolicyRung::kFirstTouch);
@@ -276,114 +296,6 @@ TEST(Placement, FallsToFirstTouchOfOtherNodesWhereAffinityIsRefusedToo) {
               }
             }),
             0);
-}
-
-TEST(CurrentNode, IsTheNodeThatTheThreadIsPinnedTo) {
-  NH_NEEDS_NODES(2);
-  for (NodeId node : nodes_to_run_on()) {
-    on_node(node, [&] {
-      EXPECT_EQ(current_node(), node);
-      EXPECT_EQ(pinned_node(), node);
-    });
-  }
-}
-
-TEST(CurrentNode, FollowsAThreadThatMoves) {
-  NH_NEEDS_NODES(2);
-  std::thread([] {
-    for (int round = 0; round < 3; ++round) {
-      for (NodeId node : nodes_to_run_on()) {
-        ASSERT_TRUE(tests::pin_to(node));
-        EXPECT_EQ(current_node(), node);
-      }
-    }
-  }).join();
-}
-
-TEST(PinnedNode, IsNoneForAThreadThatMayRunOnSeveral) {
-  NH_NEEDS_NODES(2);
-  std::thread([] {
-    CpuMask cpus;
-    for (NodeId node : nodes_to_run_on()) ASSERT_TRUE(read_node_cpus(kNodeDirectory, node, cpus));
-    ASSERT_EQ(set_thread_affinity(cpus), 0);
-    EXPECT_EQ(pinned_node(), kNoNode);
-  }).join();
-}
-
-TEST(Machine, KnowsDistancesBetweenAllLiveNodes) {
-  NH_NEEDS_NODES(2);
-  const Machine machine = read_machine();
-  for (NodeId from : tests::members(machine.online)) {
-    for (NodeId to : tests::members(machine.online)) {
-      const unsigned distance = machine.distance(from, to);
-      EXPECT_TRUE(from == to ? distance == 10 : distance > 10 && distance < 255)
-          << from.value << " " << to.value;
-    }
-  }
-}
-
-TEST(Migrate, MovesPagesToAnyNodeWithTheirContents) {
-  NH_NEEDS_NODES(2);
-  auto ranges = std::make_unique<Ranges>();
-  ASSERT_TRUE(ranges->reserved());
-  constexpr size_t kPages = 700;  // more than a batch
-  char* start = ranges->open_in_small_pages(0, MiB(64));
-  ASSERT_NE(start, nullptr);
-  for (size_t page = 0; page < kPages; ++page)
-    start[page * kPage + 9] = static_cast<char>(page % 251);
-  NodeId from = ranges->nodes()[0];
-  for (size_t i = ranges->nodes().size(); i-- > 0;) {
-    const NodeId to = ranges->nodes()[i];
-    const Result<Migration> done = migrate(start, Bytes{(kPages + 5) * kPage}, to);
-    ASSERT_TRUE(done);
-    EXPECT_EQ(done->moved, Bytes{from == to ? 0 : kPages * kPage});
-    EXPECT_EQ(done->there_before, Bytes{from == to ? kPages * kPage : 0});
-    EXPECT_EQ(done->left_behind, Bytes{0});
-    EXPECT_EQ(done->absent, Bytes{5 * kPage});
-    EXPECT_EQ(pages_by_node(start, kPages * kPage)[to], kPages);
-    from = to;
-  }
-  for (size_t page = 0; page < kPages; ++page)
-    EXPECT_EQ(start[page * kPage + 9], static_cast<char>(page % 251));
-}
-
-TEST(Migrate, MovesHugePagesWhole) {
-  NH_NEEDS_NODES(2);
-  auto ranges = std::make_unique<Ranges>();
-  ASSERT_TRUE(ranges->reserved());
-  ASSERT_TRUE(ranges->open(0, MiB(64)));
-  if (!ranges->advise_huge_pages(ranges->range_start(0), MiB(4), true)) NH_SKIP("no huge pages");
-  char* start = reinterpret_cast<char*>(ranges->range_start(0));
-  memset(start, 1, MiB(4).value);
-  const NodeId to = ranges->nodes().back();
-  const Result<Migration> done = migrate(start, MiB(4), to);
-  ASSERT_TRUE(done);
-  EXPECT_EQ(done->moved, MiB(4));
-  EXPECT_EQ(pages_by_node(start, MiB(4).value)[to], MiB(4).value / kPage);
-}
-
-TEST(Migrate, LeavesBehindWhatDoesNotFit) {
-  NH_NEEDS_NODES(2);
-  NH_NEEDS_VM();
-  auto ranges = std::make_unique<Ranges>();
-  ASSERT_TRUE(ranges->reserved());
-  const auto last = static_cast<unsigned>(ranges->nodes().size()) - 1;
-  const NodeId full = ranges->nodes()[last];
-  // Fills the node with a child's pages to within some MiB, and migrates more than those there.
-  char* start = ranges->open_in_small_pages(0, MiB(64));
-  ASSERT_NE(start, nullptr);
-  memset(start, 1, MiB(48).value);
-  const size_t filler = free_bytes(full) - MiB(24).value;
-  ASSERT_TRUE(ranges->open(last, Bytes{filler}));
-  char* fill = reinterpret_cast<char*>(ranges->range_start(last));
-  for (size_t at = 0; at < filler; at += kPage) fill[at] = 1;
-  const Result<Migration> done = migrate(start, MiB(48), full);
-  ASSERT_TRUE(done);
-  EXPECT_GT(done->left_behind, Bytes{0});
-  EXPECT_EQ(done->moved + done->left_behind, MiB(48));
-  auto pages = pages_by_node(start, MiB(48).value);
-  EXPECT_EQ(pages[full] * kPage, done->moved.value);
-  EXPECT_EQ(start[MiB(47).value], 1);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "numaheap/numa/residency.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -10,29 +9,13 @@
 
 #include "child_process.hpp"
 #include "numaheap/numa/machine.hpp"
+#include "pages.hpp"
 
 namespace numaheap::numa {
 namespace {
 
-constexpr size_t kPage = 4096;
-
-/// Pages of this test's own, none of them touched yet.
-class Pages {
- public:
-  explicit Pages(size_t count) : bytes_(count * kPage) {
-    start_ = static_cast<char*>(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
-                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-    madvise(start_, bytes_, MADV_NOHUGEPAGE);
-  }
-  ~Pages() { munmap(start_, bytes_); }
-  Pages(const Pages&) = delete;
-  Pages& operator=(const Pages&) = delete;
-  char* operator[](size_t page) { return start_ + page * kPage; }
-
- private:
-  size_t bytes_;
-  char* start_;
-};
+using tests::kPage;
+using tests::Pages;
 
 TEST(ResidentNode, IsANodeWithMemoryForAPageThatWasTouched) {
   Pages pages(1);
