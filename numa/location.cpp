@@ -96,8 +96,8 @@ std::optional<CpuSet> LocationReader::read_mask(std::string_view mask) {
         " is not a CPU mask; accepted are hexadecimal digits in blocks of 8, \"0xff,0x00000001\"");
   }
   if (!is_infinite && !cpus.is_subset_of(topology_.online_cpus())) {
-    return fail("the mask " + quoted(mask) + " names CPUs " +
-                to_list(cpus - topology_.online_cpus()) + ", which are not there; the CPUs are " +
+    return fail("the mask " + quoted(mask) + " names CPUs that are not there (" +
+                to_list(cpus - topology_.online_cpus()) + "); the CPUs are " +
                 to_list(topology_.online_cpus()));
   }
   return cpus & topology_.online_cpus();
@@ -165,8 +165,8 @@ std::vector<LocationReader::Scope> LocationReader::objects_in(const Scope& scope
   std::vector<Scope> objects;
   for (hwloc_obj_t object = hwloc_get_next_obj_by_depth(handle_, type.depth, nullptr);
        object != nullptr; object = hwloc_get_next_obj_by_depth(handle_, type.depth, object)) {
-    const std::string name =
-        (scope.name.empty() ? "" : scope.name + '.') + type.name + ':' + std::to_string(objects.size());
+    const std::string name = (scope.name.empty() ? "" : scope.name + '.') + type.name + ':' +
+                             std::to_string(objects.size());
     if (type.depth == HWLOC_TYPE_DEPTH_NUMANODE) {
       const TopologyNode* node = topology_.node(NodeId{object->os_index});
       if (node == nullptr || !scope.nodes.contains(node->id) || !is_of_kind(node->kind, type.kind))

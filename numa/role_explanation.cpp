@@ -96,8 +96,9 @@ void explain_memory(const RolePlan& plan, const Role& role, RoleExplanation& exp
 void explain_refusals(const RolePlan& plan, const Role& role, RoleExplanation& explanation) {
   const Topology& topology = *plan.topology;
   if (!role.refused_cpus.empty()) {
-    explanation.refused.push_back("CPUs " + to_list(role.refused_cpus) +
-                                  " may not be run on: the cgroup's cpuset leaves them out.");
+    explanation.refused.push_back(std::string(role.refused_cpus.size() == 1 ? "CPU " : "CPUs ") +
+                                  to_list(role.refused_cpus) +
+                                  " may not be run on: the cgroup's cpuset says so.");
   }
   if (role.memory != RoleMemory::kLocal || role.cpus.empty()) return;
   for_each(topology.nodes_of(role.cpus), [&](NodeId id) {
@@ -105,7 +106,7 @@ void explain_refusals(const RolePlan& plan, const Role& role, RoleExplanation& e
     const bool allowed = topology.node(id)->allowed;
     explanation.refused.push_back(
         "Threads on node " + std::to_string(id.value) +
-        " get no memory there: " + (allowed ? "it has none" : "the cgroup's cpuset leaves it out") +
+        " get no memory there: " + (allowed ? "it has none" : "the cgroup's cpuset forbids it") +
         "; theirs comes from the nearest node.");
   });
 }

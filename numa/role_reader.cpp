@@ -390,9 +390,8 @@ std::string pin(const Topology& topology, std::string_view where, Role& role) {
   role.cpus = *cpus & topology.allowed_cpus();
   role.refused_cpus = *cpus - topology.allowed_cpus();
   if (role.cpus.empty()) {
-    return "these are CPUs " + to_list(*cpus) +
-           ", which this process may not run on; accepted are CPUs in " +
-           to_list(topology.allowed_cpus());
+    return "this process may not run on the CPUs there (" + to_list(*cpus) +
+           "); accepted are CPUs in " + to_list(topology.allowed_cpus());
   }
   return "";
 }

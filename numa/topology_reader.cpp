@@ -68,6 +68,17 @@ std::optional<uint64_t> value_for(const std::vector<SeenValue>& seen, const CpuS
   return best->value;
 }
 
+/// "Node 2", "Nodes 0-1,3".
+template <class Set>
+std::string naming(const char* noun, const Set& numbers) {
+  return std::string(noun) + (numbers.size() == 1 ? " " : "s ") + to_list(numbers);
+}
+
+template <class Set>
+const char* is_or_are(const Set& numbers) {
+  return numbers.size() == 1 ? " is" : " are";
+}
+
 }  // namespace
 
 Result<Topology> Topology::load(std::string_view source) noexcept {
@@ -277,31 +288,31 @@ void Topology::Reader::describe_nodes() {
   }
   if (!has_sizes_) lacks("Sizes of memory are not known: the source gives none.");
   if (!absent.empty()) {
-    lacks("Nodes " + to_list(absent) +
-          " are not there: they are offline, or the numbers were never given.");
+    lacks(naming("Node", absent) + is_or_are(absent) +
+          " not there: offline, or a number that was never given.");
   }
   if (!forbidden.empty()) {
-    lacks("Nodes " + to_list(forbidden) +
-          " may not be allocated on: the cgroup's cpuset (cpuset.mems) leaves them out.");
+    lacks(naming("Node", forbidden) +
+          " may not be allocated on: the cgroup's cpuset (cpuset.mems) says so.");
   }
   if (!without_heap.empty()) {
-    lacks("Nodes " + to_list(without_heap) +
-          " have no heap of their own: there are more nodes than " + std::to_string(kMaxHeapNodes) +
+    lacks(naming("Node", without_heap) + (without_heap.size() == 1 ? " has" : " have") +
+          " no heap: there are more nodes than " + std::to_string(kMaxHeapNodes) +
           ", and the nearest one that has a heap serves them.");
   }
 }
 
 void Topology::Reader::describe_cpus() {
-  if (!topology_.offline_cpus_.empty())
-    lacks("CPUs " + to_list(topology_.offline_cpus_) + " are offline.");
+  const CpuSet& offline = topology_.offline_cpus_;
+  if (!offline.empty()) lacks(naming("CPU", offline) + is_or_are(offline) + " offline.");
   const CpuSet forbidden = topology_.online_cpus_ - topology_.allowed_cpus_;
   if (!forbidden.empty()) {
-    lacks("CPUs " + to_list(forbidden) +
-          " may not be run on: the cgroup's cpuset (cpuset.cpus) leaves them out.");
+    lacks(naming("CPU", forbidden) +
+          " may not be run on: the cgroup's cpuset (cpuset.cpus) says so.");
   }
   CpuSet homeless = topology_.online_cpus_;
   for (const TopologyNode& node : topology_.nodes_) homeless -= node.cpus;
-  if (!homeless.empty()) lacks("CPUs " + to_list(homeless) + " belong to no node.");
+  if (!homeless.empty()) lacks(naming("CPU", homeless) + is_or_are(homeless) + " on no node.");
 }
 
 void Topology::Reader::describe_figures() {

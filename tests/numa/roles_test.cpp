@@ -79,8 +79,8 @@ hard_limit = 4294967296
 
 TEST(Roles, ComeInTheOrderOfTheFileAfterDefault) {
   const RolePlan plan = plan_of(
-      "roles.zebra.threads = 'z*'\nroles.ape.threads = 'a*'\nroles.default.memory = 'interleaved'\n"
-      "roles.cat.threads = 'c*'\n" +
+      "roles.zebra.threads = 'z*'\nroles.ape.threads = 'a*'\nroles.default.memory = "
+      "'interleaved'\nroles.cat.threads = 'c*'\n" +
       kFourNodes);
   Texts names;
   for (const Role& role : plan.roles) names.push_back(role.name);
@@ -165,17 +165,13 @@ cpus = "0-3"
           "etc/roles.toml:3: topology.sauce = 1: this is not known; accepted is source",
           "etc/roles.toml:4: role: this is not known; accepted are [topology] and [roles.NAME]",
           "etc/roles.toml:7: roles.default.threads = [\"b\"]: default takes every thread that no "
-          "other role "
-          "takes; accepted in other roles only",
+          "other role takes; accepted in other roles only",
           "etc/roles.toml:9: roles.bio.where = \"numa:2\": there is no numa:2 in this machine, "
-          "which has numa:0 "
-          "to numa:1",
+          "which has numa:0 to numa:1",
           "etc/roles.toml:10: roles.bio.memory = \"nod:1\": accepted are \"local\", \"node:N\", "
-          "\"interleaved\" "
-          "and \"weighted\"",
+          "\"interleaved\" and \"weighted\"",
           "etc/roles.toml:11: roles.bio.cpus = \"0-3\": this is no key of a role; accepted are "
-          "threads, where, "
-          "memory, spill, soft_limit and hard_limit",
+          "threads, where, memory, spill, soft_limit and hard_limit",
       }));
 }
 
@@ -197,12 +193,10 @@ TEST(RoleMistakes, NameTheTopologyThatIsNone) {
             "r.toml:2: topology.source = \"xml:/nowhere.xml\": there is no such file");
   EXPECT_EQ(mistake("[topology]\nsource = 'socket:2'"),
             "r.toml:2: topology.source = \"socket:2\": accepted are \"live\", \"xml:PATH\" and a "
-            "synthetic topology of "
-            "hwloc such as \"numa:4 core:2 pu:1\"");
+            "synthetic topology of hwloc such as \"numa:4 core:2 pu:1\"");
   EXPECT_EQ(mistake("[topology]\nsource = 4"),
             "r.toml:2: topology.source = 4: this is not a string; accepted are \"live\", "
-            "\"xml:PATH\" and a synthetic "
-            "topology of hwloc");
+            "\"xml:PATH\" and a synthetic topology of hwloc");
   EXPECT_EQ(
       mistake("topology = 'live'"),
       "r.toml:1: topology = \"live\": this is a table; accepted is [topology] with the key source");
@@ -230,30 +224,24 @@ TEST(RoleMistakes, NameRolesThatAreNone) {
 TEST(RoleMistakes, NamePatternsThatNoThreadCanMatch) {
   EXPECT_EQ(mistake_in_role("threads = 4"),
             "roles.toml:4: roles.bio.threads = 4: this is neither a string nor a list of strings; "
-            "accepted are "
-            "patterns on the names of threads, e.g. [\"bio_*\"]");
+            "accepted are patterns on the names of threads, e.g. [\"bio_*\"]");
   EXPECT_EQ(mistake_in_role("threads = []"),
             "roles.toml:4: roles.bio.threads = []: this is neither a string nor a list of strings; "
-            "accepted are "
-            "patterns on the names of threads, e.g. [\"bio_*\"]");
+            "accepted are patterns on the names of threads, e.g. [\"bio_*\"]");
   EXPECT_EQ(mistake_in_role("threads = ['a',\n 5]"),
             "roles.toml:5: roles.bio.threads = 5: this is not a string; accepted are patterns on "
-            "the names of "
-            "threads, e.g. [\"bio_*\"]");
+            "the names of threads, e.g. [\"bio_*\"]");
   EXPECT_EQ(mistake_in_role("threads = ''"),
             "roles.toml:4: roles.bio.threads = \"\": accepted are patterns of 1 to 63 bytes");
   EXPECT_EQ(mistake_in_role("threads = 'background_writer'"),
             "roles.toml:4: roles.bio.threads = \"background_writer\": no thread has that name: "
-            "accepted are names of "
-            "at most 15 bytes, as pthread_setname_np(3) takes them");
+            "accepted are names of at most 15 bytes, as pthread_setname_np(3) takes them");
   EXPECT_EQ(mistake_in_role("threads = 'a[[:digit:]]'"),
             "roles.toml:4: roles.bio.threads = \"a[[:digit:]]\": named classes of characters are "
-            "not known; accepted "
-            "are *, ?, [a-z] and [!a-z]");
+            "not known; accepted are *, ?, [a-z] and [!a-z]");
   EXPECT_EQ(mistake_in_role("threads = 'a*'\n[roles.two]\nthreads = 'a*'"),
             "roles.toml:6: roles.two.threads = \"a*\": the role bio has this pattern already; "
-            "accepted is one role "
-            "for each");
+            "accepted is one role for each");
   std::string many = "threads = ['p0'";
   for (int i = 1; i < 17; ++i) many += ", 'p" + std::to_string(i) + '\'';
   EXPECT_EQ(mistake_in_role(many + ']').substr(0, 32), "roles.toml:4: roles.bio.threads ");
@@ -262,23 +250,19 @@ TEST(RoleMistakes, NamePatternsThatNoThreadCanMatch) {
 TEST(RoleMistakes, NameLocationsWithoutCpusThatCanBeUsed) {
   EXPECT_EQ(mistake_in_role("where = 'numa:0.core:0-4'"),
             "roles.toml:4: roles.bio.where = \"numa:0.core:0-4\": there is no core:0-4 in numa:0, "
-            "which has core:0 to "
-            "core:3");
+            "which has core:0 to core:3");
   EXPECT_EQ(mistakes_in_role("where = ['numa:7',\n 'all',\n 'numa']").size(), 2u);
   EXPECT_EQ(mistakes_in_role("where = ['numa:7',\n 'all',\n 'numa']")[1].substr(0, 43),
             "roles.toml:6: roles.bio.where = \"numa\": \"nu");
   EXPECT_EQ(mistake_in_role("where = ['all', '~all']"),
             "roles.toml:4: roles.bio.where = [\"all\", \"~all\"]: there are no CPUs there; nodes "
-            "with CPUs are "
-            "numa:0 (node 0), numa:1 (node 1), numa:2 (node 2), numa:3 (node 3)");
+            "with CPUs are numa:0 (node 0), numa:1 (node 1), numa:2 (node 2), numa:3 (node 3)");
   EXPECT_EQ(mistake_on("memory_only_node_with_hmat.xml", "where = 'numa:1'"),
             "roles.toml:4: roles.bio.where = \"numa:1\": there are no CPUs there; nodes with CPUs "
-            "are numa:0 (node "
-            "0), numa:2 (node 1)");
+            "are numa:0 (node 0), numa:2 (node 1)");
   EXPECT_EQ(mistake_on("restricted_by_cgroup.xml", "where = 'numa:3'"),
-            "roles.toml:4: roles.bio.where = \"numa:3\": these are CPUs 6-7, which this process "
-            "may not run on; "
-            "accepted are CPUs in 2-5");
+            "roles.toml:4: roles.bio.where = \"numa:3\": this process may not run on the CPUs "
+            "there (6-7); accepted are CPUs in 2-5");
 }
 
 TEST(RoleMistakes, NameNodesThatMemoryCannotLieOn) {
@@ -295,12 +279,10 @@ TEST(RoleMistakes, NameNodesThatMemoryCannotLieOn) {
             "node:N with N in 0-3");
   EXPECT_EQ(mistake_on("restricted_by_cgroup.xml", "memory = 'node:2'"),
             "roles.toml:4: roles.bio.memory = \"node:2\": this process may not allocate on that "
-            "node; accepted are "
-            "node:N with N in 0-1");
+            "node; accepted are node:N with N in 0-1");
   EXPECT_EQ(mistake_on("node_without_memory.xml", "memory = 'node:2'"),
             "roles.toml:4: roles.bio.memory = \"node:2\": that node has no memory; accepted are "
-            "node:N with N in "
-            "0,3,7");
+            "node:N with N in 0,3,7");
 }
 
 TEST(RoleMistakes, NameSpillOrdersThatCannotBe) {
@@ -315,12 +297,10 @@ TEST(RoleMistakes, NameSpillOrdersThatCannotBe) {
             "each node once");
   EXPECT_EQ(mistake_in_role("memory = 'node:1'\nspill = ['node:1']"),
             "roles.toml:5: roles.bio.spill = [\"node:1\"]: the memory is on node:1 already; "
-            "accepted are other "
-            "nodes");
+            "accepted are other nodes");
   EXPECT_EQ(mistake_in_role("memory = 'interleaved'\nspill = 'nearest'"),
             "roles.toml:5: roles.bio.spill = \"nearest\": memory that is spread over all nodes has "
-            "none; accepted "
-            "with memory = \"local\" and \"node:N\"");
+            "none; accepted with memory = \"local\" and \"node:N\"");
 }
 
 TEST(RoleMistakes, NameLimitsThatCannotBe) {
@@ -334,12 +314,10 @@ TEST(RoleMistakes, NameLimitsThatCannotBe) {
   }
   EXPECT_EQ(mistake_in_role("soft_limit = '2GiB'\nhard_limit = '1GiB'"),
             "roles.toml:4: roles.bio.soft_limit = \"2GiB\": this is above hard_limit = \"1GiB\"; "
-            "accepted is at most "
-            "that");
+            "accepted is at most that");
   EXPECT_EQ(mistake_in_role("memory = 'weighted'\nhard_limit = '1GiB'"),
             "roles.toml:5: roles.bio.hard_limit = \"1GiB\": memory that is spread over all nodes "
-            "has none; accepted "
-            "with memory = \"local\" and \"node:N\"");
+            "has none; accepted with memory = \"local\" and \"node:N\"");
 }
 
 TEST(RolePlanText, IsReadBackByTheTable) {
@@ -405,8 +383,8 @@ memory = "weighted"
   system call   sched_setaffinity(each thread, 2-5)
   system call   mbind(the range of node 0, MPOL_PREFERRED, 0x1)
   system call   mbind(the range of node 1, MPOL_PREFERRED, 0x2)
-  refused       CPUs 0-1 may not be run on: the cgroup's cpuset leaves them out.
-  refused       Threads on node 2 get no memory there: the cgroup's cpuset leaves it out; theirs comes from the nearest node.
+  refused       CPUs 0-1 may not be run on: the cgroup's cpuset says so.
+  refused       Threads on node 2 get no memory there: the cgroup's cpuset forbids it; theirs comes from the nearest node.
 role bio
   threads       bio_*, lazyfree
   CPUs          2-3 (numa:1)

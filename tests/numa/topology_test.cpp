@@ -158,7 +158,7 @@ TEST(Topology, KeepsTheKernelsNodeNumbersWhereTheyHaveHoles) {
   EXPECT_FALSE(topology.distance(NodeId{1}, NodeId{0}));
   EXPECT_EQ(locate(topology, "numa:3"), "6-7");
   EXPECT_EQ(topology.missing().front(),
-            "Nodes 1,4-6 are not there: they are offline, or the numbers were never given.");
+            "Nodes 1,4-6 are not there: offline, or a number that was never given.");
 }
 
 TEST(Topology, GivesANodeOfMemoryOnlyNoCpusAlthoughHwlocDoes) {
@@ -168,10 +168,10 @@ TEST(Topology, GivesANodeOfMemoryOnlyNoCpusAlthoughHwlocDoes) {
   EXPECT_EQ(cpus_of(topology, 2), "none");
   EXPECT_EQ(to_list(topology.usable_nodes()), "0-2");
   EXPECT_EQ(topology.missing(),
-            (std::vector<std::string>{"Node 2 has no CPUs of its own: no thread is at home there.",
-                                      "Bandwidth and latency are known for 3 of 6 pairs of CPUs "
-                                      "and memory: Linux shows the firmware's "
-                                      "values for a node's nearest CPUs only."}));
+            (std::vector<std::string>{
+                "Node 2 has no CPUs of its own: no thread is at home there.",
+                "Bandwidth and latency are known for 3 of 6 pairs of CPUs and memory: Linux shows "
+                "the firmware's values for a node's nearest CPUs only."}));
 }
 
 TEST(Topology, CountsLocationsLogicallyAlsoWhereThatDiffersFromTheNodeNumbers) {
@@ -237,20 +237,18 @@ TEST(Topology, TellsWhatTheCgroupForbidsFromWhatIsThere) {
   EXPECT_TRUE(topology.node(NodeId{1})->allowed);
   EXPECT_FALSE(topology.node(NodeId{2})->allowed);
   EXPECT_EQ(locate(topology, "numa:3"), "6-7") << "locations mean the same in every cgroup";
-  EXPECT_EQ(
-      topology.missing()[0],
-      "Nodes 2-3 may not be allocated on: the cgroup's cpuset (cpuset.mems) leaves them out.");
+  EXPECT_EQ(topology.missing()[0],
+            "Nodes 2-3 may not be allocated on: the cgroup's cpuset (cpuset.mems) says so.");
   EXPECT_EQ(topology.missing()[1],
-            "CPUs 0-1,6-7 may not be run on: the cgroup's cpuset (cpuset.cpus) leaves them out.");
+            "CPUs 0-1,6-7 may not be run on: the cgroup's cpuset (cpuset.cpus) says so.");
 }
 
 TEST(Topology, NamesTheNodesThatAreTooManyForAHeapEach) {
   const Topology topology = load("numa:70 pu:1");
   EXPECT_EQ(topology.nodes().size(), 70u);
   EXPECT_EQ(topology.missing().front(),
-            "Nodes 64-69 have no heap of their own: there are more nodes than 64, and the nearest "
-            "one that has a heap "
-            "serves them.");
+            "Nodes 64-69 have no heap: there are more nodes than 64, and the nearest one that has "
+            "a heap serves them.");
 }
 
 TEST(Topology, GivesTheCpusOfTwoKindsOfMemoryToTheFirstNode) {
@@ -277,11 +275,10 @@ TEST(Topology, TakesACopiedSysfsForTheLiveMachine) {
   EXPECT_EQ(topology.missing(),
             (std::vector<std::string>{
                 "Node 5 has no CPUs of its own: no thread is at home there.",
-                "Nodes 1,3-4 are not there: they are offline, or the numbers were never given.",
-                "CPUs 4 are offline.",
+                "Nodes 1,3-4 are not there: offline, or a number that was never given.",
+                "CPU 4 is offline.",
                 "Bandwidth and latency are known for 1 of 6 pairs of CPUs and memory: Linux shows "
-                "the firmware's "
-                "values for a node's nearest CPUs only."}));
+                "the firmware's values for a node's nearest CPUs only."}));
 }
 
 TEST(Topology, HonoursHwlocsVariablesForTheLiveMachineOnly) {
@@ -372,12 +369,11 @@ TEST(Location, SaysWhatIsWrongAndWhatThereIs) {
             "problem: \"99999999999999999999\" is not an index of core; accepted are " + indexes);
   EXPECT_EQ(locate(topology, "numa"),
             "problem: \"numa\" is not a location; accepted are TYPE:INDEX[.TYPE:INDEX...], e.g. "
-            "numa:0.core:0-3, with "
-            "TYPE " +
+            "numa:0.core:0-3, with TYPE " +
                 types +
                 " and INDEX N, N-M, N-, N:COUNT, all, odd or even; all; and masks such as 0xff");
   EXPECT_EQ(locate(topology, "0x10"),
-            "problem: the mask \"0x10\" names CPUs 4, which are not there; the CPUs are 0-3");
+            "problem: the mask \"0x10\" names CPUs that are not there (4); the CPUs are 0-3");
   EXPECT_EQ(locate(topology, "0xg"),
             "problem: \"0xg\" is not a CPU mask; accepted are hexadecimal digits in blocks of 8, "
             "\"0xff,0x00000001\"");
