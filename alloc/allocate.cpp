@@ -329,7 +329,13 @@ void* allocate_zeroed(size_t size) noexcept {
 }
 
 void* allocate_aligned(size_t alignment, size_t size) noexcept {
-  return allocate_on(Placement::local(), size, alignment);
+  if (__builtin_expect(alignment == 0 || (alignment & (alignment - 1)) != 0, 0)) {
+    errno = EINVAL;
+    return nullptr;
+  }
+  return detail::fast_allocate_aligned(alignment, size, [](size_t to, size_t bytes) noexcept {
+    return allocate_on(Placement::local(), bytes, to);
+  });
 }
 
 void* allocate_on(Placement placement, size_t size, size_t alignment) noexcept {

@@ -193,10 +193,16 @@ void Heap::mark_block(const void* block, detail::SizeClass c, size_t bytes) noex
   size_t page = start >> detail::kPageShift;
   // relaxed: whoever asks has the pointer, and got it after this.
   map[page].store(c, std::memory_order_relaxed);
-  // Whole pages inside the block. The last one may be shared with the next block's start, and is left to it.
   const size_t end_page = (start + bytes) >> detail::kPageShift;
   for (++page; page < end_page; ++page)
     map[page].store(detail::kInterior, std::memory_order_relaxed);
+  // The last page may be shared with the start of the next block, which may be marked by another thread just now: what
+  // it holds from an earlier use is replaced, its own class is not.
+  if (page == end_page && (start + bytes) % detail::kPage != 0) {
+    detail::SizeClass old = map[page].load(std::memory_order_relaxed);
+    if (old != c)
+      map[page].compare_exchange_strong(old, detail::kInterior, std::memory_order_relaxed);
+  }
 }
 
 // --- threads ---
@@ -293,6 +299,8 @@ void Heap::after_fork_in_parent() noexcept NH_NO_THREAD_SAFETY_ANALYSIS {
 
 void Heap::after_fork_in_child(ThreadState* survivor) noexcept NH_NO_THREAD_SAFETY_ANALYSIS {
   after_fork_in_parent();
+  for (unsigned i = 0; i < placement_count_; ++i) g_placements[i].arena.after_fork_in_child();
+  reports_after_fork_in_child();
   // The other threads do not exist here. A state found even is whole: the next thread adopts it with what it holds.
   // One found odd was in the middle of a change: its blocks stay lost, and its books are never touched again.
   for (ThreadState* state = first_state(); state != nullptr; state = state->next_registered) {

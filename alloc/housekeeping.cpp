@@ -44,7 +44,10 @@ void tick(ThreadState& thread) noexcept {
   const bool drain = claim(g_next_drain_ms, now, kDrainMs);
   for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
     PlacementHeap& placement = g_heap.placement(i);
-    if (drain) drain_transfer(placement, kTickBytes, true);
+    if (drain) {
+      drain_transfer(placement, kTickBytes, true);
+      placement.arena.decay();
+    }
     if (placement.extents.dirty().value != 0) placement.extents.purge(kTickBytes);
   }
   if (drain) sample_limits();

@@ -19,8 +19,7 @@ struct Kept {
   char copy[200] = {};
 };
 
-// Guards the three below; never held over a callback. A fork in between leaves it to the child as it is: so the child
-// may find it held, and try_lock() is all that is ever used.
+// Guards the three below; never held over a callback. Only ever tried: a signal handler may report, too.
 Mutex g_mutex;
 Kept g_kept[kMaxKeptReports];
 unsigned g_kept_count = 0;
@@ -74,6 +73,8 @@ void deliver_reports() noexcept {
     callback(report, g_context.load(std::memory_order_relaxed));
   }
 }
+
+void reports_after_fork_in_child() noexcept { g_mutex.reset_after_fork(); }
 
 void report_misuse(const char* text, const void* address) noexcept {
   g_misuses.fetch_add(1, std::memory_order_relaxed);

@@ -21,6 +21,9 @@ void report_copy(ReportKind kind, const char* text, int system_errno = 0) noexce
 /// Hands what was kept to the callback, if there is one. Outside of a SlowPath.
 void deliver_reports() noexcept;
 
+/// In a forked child: a sibling may have been reporting.
+void reports_after_fork_in_child() noexcept;
+
 /// A pointer that is not ours or not a block's start: counts it, reports it once per kind of mistake, and stops the
 /// process if NUMAHEAP_MISUSE=abort.
 void report_misuse(const char* text, const void* address) noexcept;

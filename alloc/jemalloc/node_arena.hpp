@@ -50,6 +50,9 @@ class NodeArena {
   /// Lets time-based decay do what is due.
   void decay() noexcept;
 
+  /// In a forked child: an arena that a sibling was just making is made anew.
+  void after_fork_in_child() noexcept { create_mutex_.reset_after_fork(); }
+
   /// Refreshes jemalloc's books. \returns zeros before the first use.
   [[nodiscard]] ArenaStatistics statistics() noexcept;
   /// By small size class, as of the last statistics(). \returns how many rows were written.

@@ -24,6 +24,18 @@ size_t usable_size_slow(const void* block) noexcept;
   return allocate_slow(size);
 }
 
+/// \pre alignment is a power of two. What no class serves, or is above kMaxSmall, goes to `slow(alignment, size)`.
+template <class Slow>
+[[gnu::always_inline]] inline void* fast_allocate_aligned(size_t alignment, size_t size,
+                                                          Slow slow) noexcept {
+  if (__builtin_expect(size <= kMaxSmall && alignment <= kPage, 1)) {
+    const SizeClass c = nh_class_table_abi1[(size + 7) >> 3];
+    return pop_or(kAlignedClasses[static_cast<unsigned>(__builtin_ctzll(alignment))][c],
+                  refill_and_allocate);
+  }
+  return slow(alignment, size);
+}
+
 [[gnu::always_inline]] inline void fast_deallocate(void* block) noexcept {
   NodeCache* home = nh_home_cache_abi1;
   const uintptr_t offset = reinterpret_cast<uintptr_t>(block) - home->range_start;
