@@ -38,15 +38,19 @@ void print_report(const Report& report, void* /*context*/) noexcept {
              has_errno ? strerrordesc_np(report.system_errno) : "");
 }
 
-bool is_set(const char* variable) {
+/// A setting that is 1, or 0 as when it is not there.
+bool is_on(const char* variable) {
   const char* value = getenv(variable);
-  return value != nullptr && strcmp(value, "1") == 0;
+  if (value == nullptr || strcmp(value, "0") == 0) return false;
+  if (strcmp(value, "1") == 0) return true;
+  print_line("setting: %s=%.40s is not accepted (0 or 1): the default 0 holds", variable, value);
+  return false;
 }
 
 // Priority 101 is the first that is not reserved: before the constructors of this object, should it get any.
 [[gnu::constructor(101)]] void start() {
   set_report_callback(print_report, nullptr);
-  if (is_set("NUMAHEAP_NO_CHILDREN")) leave_environment_to_children();
+  if (is_on("NUMAHEAP_NO_CHILDREN")) leave_environment_to_children();
   start_roles();
   keep_figures_across_fork();
 }

@@ -92,7 +92,7 @@ Roles* roles() {
       if (text != nullptr && *text != 0) {
         const Status parsed = g_roles.table.parse(text);
         if (!parsed)
-          print_line("setting: NUMAHEAP_ROLES: %s No role is applied.", parsed.error().text);
+          print_line("setting: NUMAHEAP_ROLES: %s; no role is applied", parsed.error().text);
         if (parsed && g_roles.table.size() != 0) {
           g_roles.process_cpus = process_cpus();
           set_limits(g_roles.table);
@@ -149,8 +149,9 @@ void apply(Roles& all, pthread_t thread, const RoleEntry& role) {
     print_line("placement: role %s: its threads are not pinned: %s", role.name,
                strerrordesc_np(error));
   }
-  if (!pthread_equal(thread, pthread_self())) return;  // a thread's home is its own to set
-  const Status homed = set_thread_home(placement_of(role));
+  const Placement placement = placement_of(role);
+  const Status homed = pthread_equal(thread, pthread_self()) ? set_thread_home(placement)
+                                                             : set_thread_home(thread, placement);
   if (!homed && !all.memory_refused[index].exchange(true, std::memory_order_relaxed)) {
     print_line("placement: role %s: its memory is not placed: %s", role.name, homed.error().text);
   }
