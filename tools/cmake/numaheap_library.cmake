@@ -49,6 +49,12 @@ function(numaheap_add_headers target)
   endforeach()
 endfunction()
 
+# A program that takes a sanitized library is linked with the sanitizer too.
+set(numaheap_sanitize_flag "")
+if(NUMAHEAP_SANITIZE)
+  set(numaheap_sanitize_flag -fsanitize=${NUMAHEAP_SANITIZE})
+endif()
+
 foreach(kind IN ITEMS shared static)
   string(TOUPPER ${kind} type)
   add_library(numaheap_${kind} ${type} ${numaheap_objects})
@@ -57,8 +63,7 @@ foreach(kind IN ITEMS shared static)
   numaheap_add_headers(numaheap_${kind})
   target_compile_features(numaheap_${kind} INTERFACE cxx_std_20)
   target_link_libraries(numaheap_${kind} PUBLIC $<BUILD_INTERFACE:numaheap_sanitizers>)
-  target_link_options(numaheap_${kind} INTERFACE
-    $<INSTALL_INTERFACE:$<$<BOOL:${NUMAHEAP_SANITIZE}>:-fsanitize=${NUMAHEAP_SANITIZE}>>)
+  target_link_options(numaheap_${kind} INTERFACE $<INSTALL_INTERFACE:${numaheap_sanitize_flag}>)
   set_target_properties(numaheap_${kind} PROPERTIES OUTPUT_NAME numaheap EXPORT_NAME ${kind} LINKER_LANGUAGE CXX
     ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
     VERIFY_INTERFACE_HEADER_SETS OFF)  # each component verifies its own, against what it may include
@@ -74,7 +79,10 @@ endif()
 set(numaheap_version_script ${PROJECT_SOURCE_DIR}/tools/cmake/numaheap.map)
 set_target_properties(numaheap_shared PROPERTIES SOVERSION 0 LINK_DEPENDS ${numaheap_version_script})
 target_link_options(numaheap_shared PRIVATE LINKER:--version-script=${numaheap_version_script} LINKER:-z,nodelete
-  LINKER:--gc-sections LINKER:--as-needed $<$<NOT:$<BOOL:${NUMAHEAP_SANITIZE}>>:LINKER:--no-undefined>)
+  LINKER:--gc-sections LINKER:--as-needed)
+if(NOT NUMAHEAP_SANITIZE)  # whose functions come with the program
+  target_link_options(numaheap_shared PRIVATE LINKER:--no-undefined)
+endif()
 target_link_libraries(numaheap_shared PRIVATE ${numaheap_libraries})
 target_link_libraries(numaheap_static INTERFACE ${numaheap_libraries} $<INSTALL_INTERFACE:stdc++>)  # in C projects too
 
