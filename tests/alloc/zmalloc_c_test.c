@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "numaheap.h"
 #include "numaheap/sdsalloc.h"
 #include "numaheap/zmalloc.h"
 
@@ -19,11 +20,12 @@ static int failures = 0;
 
 static void allocator_info_is_filled_in(void) {
   enum { kBytes = 8 << 20 };
-  char *block = zmalloc(kBytes);
+  char* block = zmalloc(kBytes);
   memset(block, 1, kBytes);
   size_t allocated = 0, active = 0, resident = 0, retained = 1, muzzy = 1, waste = 1;
 #if defined(NUMAHEAP_ZMALLOC_REDIS_74) || defined(NUMAHEAP_ZMALLOC_REDIS_2026)
-  CHECK(zmalloc_get_allocator_info(1, &allocated, &active, &resident, &retained, &muzzy, &waste) == 1);
+  CHECK(zmalloc_get_allocator_info(1, &allocated, &active, &resident, &retained, &muzzy, &waste) ==
+        1);
 #elif defined(NUMAHEAP_ZMALLOC_VALKEY_80)
   CHECK(zmalloc_get_allocator_info(&allocated, &active, &resident, &retained, &muzzy, &waste) == 1);
 #elif defined(NUMAHEAP_ZMALLOC_VALKEY_81)
@@ -45,7 +47,7 @@ static void allocator_info_is_filled_in(void) {
 
 static void a_resized_block_tells_its_sizes(void) {
   size_t usable = 0;
-  char *block = zmalloc_usable(100, &usable);
+  char* block = zmalloc_usable(100, &usable);
   CHECK(usable >= 100 && usable == zmalloc_usable_size(block));
   memset(block, 7, usable);
   const size_t old = usable;
@@ -68,7 +70,7 @@ static void a_resized_block_tells_its_sizes(void) {
 
 static void pages_that_are_not_needed_read_as_zeros(void) {
   enum { kBytes = 1 << 20, kPage = 4096 };
-  unsigned char *block = zmalloc_with_flags(kBytes, 12); /* MALLOCX_LG_ALIGN(12) */
+  unsigned char* block = zmalloc_with_flags(kBytes, 12); /* MALLOCX_LG_ALIGN(12) */
   memset(block, 0xff, kBytes);
 #ifdef NUMAHEAP_ZMALLOC_VALKEY_81
   zmadvise_dontneed(block, 64);
@@ -82,17 +84,21 @@ static void pages_that_are_not_needed_read_as_zeros(void) {
 }
 
 static void functions_can_be_passed_on(void) {
-  void *(*allocate)(size_t) = zcalloc;
-  void (*release)(void *) = zfree;
-  char *block = allocate(64);
+  void* (*allocate)(size_t) = zcalloc;
+  void (*release)(void*) = zfree;
+  char* block = allocate(64);
   CHECK(block != NULL && block[63] == 0);
   release(block);
-  char *text = s_malloc(6);
+  char* text = s_malloc(6);
   memcpy(text, "hello", 6);
   text = s_realloc(text, 1000);
   CHECK(strcmp(text, "hello") == 0);
   s_free(text);
-  CHECK(strncmp(ZMALLOC_LIB, "numaheap", 8) == 0);
+}
+
+static void the_allocator_is_named_with_its_version(void) {
+  CHECK(strncmp(ZMALLOC_LIB, "numaheap-", 9) == 0);
+  CHECK(strcmp(ZMALLOC_LIB + 9, nh_version_string()) == 0);
 }
 
 int main(void) {
@@ -100,5 +106,6 @@ int main(void) {
   a_resized_block_tells_its_sizes();
   pages_that_are_not_needed_read_as_zeros();
   functions_can_be_passed_on();
+  the_allocator_is_named_with_its_version();
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_report(const nh_report *report, void *context) {
+static void print_report(const nh_report* report, void* context) {
   (void)context;
   fprintf(stderr, "numaheap: %s\n", report->text);
 }
@@ -16,15 +16,17 @@ int main(void) {
   }
   nh_set_report_callback(print_report, NULL);
 
-  char *text = nh_malloc_onnode(100, nh_thread_node());
+  char* text = nh_malloc_onnode(100, nh_thread_node());
   if (text == NULL) return 1;
   strcpy(text, "on this node");
   text = nh_realloc(text, 10000);
-  if (text == NULL || strcmp(text, "on this node") != 0 || nh_home_node(text) != nh_thread_node()) return 1;
+  if (text == NULL || strcmp(text, "on this node") != 0 || nh_home_node(text) != nh_thread_node())
+    return 1;
   nh_free(text);
 
   char mistakes[1000];
-  if (nh_apply_roles("no/such/file.toml", mistakes, sizeof mistakes) != NH_INVALID_ARGUMENT) return 1;
+  if (nh_apply_roles("no/such/file.toml", mistakes, sizeof mistakes) != NH_INVALID_ARGUMENT)
+    return 1;
   if (strstr(mistakes, "no/such/file.toml") == NULL) return 1;
 
   printf("numaheap %s, %zu bytes in use\n", nh_version_string(), nh_used_memory());

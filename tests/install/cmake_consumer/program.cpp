@@ -14,7 +14,8 @@ int main() {
   struct Row {
     long columns[6];
   };
-  void* row = numaheap::allocate(sizeof(Row));  // a known size: inlined, so the layout must be the library's
+  void* row = numaheap::allocate(
+      sizeof(Row));  // a known size: inlined, so the layout must be the library's
   if (row == nullptr || numaheap::usable_size(row) < sizeof(Row)) return 1;
   numaheap::deallocate(row, sizeof(Row));
 
