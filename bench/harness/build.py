@@ -19,8 +19,8 @@ def programs_folder(build: Path) -> Path:
     return build / "bench"
 
 
-def build_all(build: Path) -> None:
-    """Configures (the default folder by its preset) and builds the target `bench`.
+def build_all(build: Path, tests: bool = False) -> None:
+    """Configures (the default folder by its preset) and builds the target `bench`, and everything else for `tests`.
 
     \\raises BenchError with the tool's last lines if something is missing or does not compile.
     """
@@ -31,7 +31,7 @@ def build_all(build: Path) -> None:
         if build != DEFAULT_BUILD:
             raise BenchError(f"{build} is not a build folder: configure it with cmake, or leave --build out")
         _run(["cmake", "--preset", PRESET], "configuring")
-    _run(["cmake", "--build", str(build), "--target", "bench"], "building")
+    _run(["cmake", "--build", str(build), "--target", "bench", *(["all"] if tests else [])], "building")
 
 
 def _run(command: list[str], doing: str) -> None:

@@ -16,6 +16,14 @@ def _x(ratio: float) -> float:
     return LEFT + WIDTH * math.log(clamped / LOWEST) / math.log(HIGHEST / LOWEST)
 
 
+def of_groups(summary: dict, names: Sequence[str]) -> str:
+    """The groups of a comparison's summary, and all of them together."""
+    groups = {group: {name: summary["groups"][name].get(group) for name in names}
+              for group in dict.fromkeys(group for name in names for group in summary["groups"][name])}
+    groups["all groups"] = summary["total"]
+    return svg("CPU time per operation", groups, names, summary["base"])
+
+
 def svg(title: str, groups: dict[str, dict[str, float]], names: Sequence[str], base: str) -> str:
     """`groups`: label to allocator to ratio."""
     block = BAR * len(names) + GAP

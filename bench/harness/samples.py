@@ -21,15 +21,6 @@ class Spread:
     high: float
     count: int
 
-    @property
-    def relative_iqr(self) -> float:
-        """(third - first quartile) / median."""
-        return (self.high_quartile - self.low_quartile) / self.median if self.median else 0.0
-
-    @property
-    def relative_range(self) -> float:
-        return (self.high - self.low) / self.median if self.median else 0.0
-
     def as_dict(self) -> dict:
         return {"median": self.median, "low_quartile": self.low_quartile, "high_quartile": self.high_quartile,
                 "low": self.low, "high": self.high, "count": self.count}

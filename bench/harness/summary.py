@@ -78,7 +78,7 @@ def phases(results: Results, row: str, names: Sequence[str]) -> dict:
 
 
 def server_summary(server: str, results: dict, base: str) -> dict:
-    """{allocator: CPU per request by command, their geometric mean, its ratio to `base`, requests/s, resident bytes}."""
+    """{allocator: CPU per request and requests/s by command, the geometric mean, their ratio to `base`, memory}."""
     out = {}
     for name, rounds in results.items():
         costs = [servers.cpu_us(server, r) for r in rounds]

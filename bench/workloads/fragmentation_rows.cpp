@@ -15,6 +15,7 @@ constexpr uint32_t kObjects = 1'000'000;
 class Heap {
  public:
   explicit Heap(Run& run) : run_(run), blocks_(kObjects), sizes_(kObjects), order_(kObjects) {
+    have_memory_at_hand(size_t{512} << 20);
     baseline_ = resident_bytes();
   }
 

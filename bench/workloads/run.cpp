@@ -74,6 +74,15 @@ void Run::add_cost(const Cost& cost, uint64_t operations) {
   cost_.wall_ns += cost.wall_ns;
 }
 
+void have_memory_at_hand(size_t bytes) {
+  constexpr size_t kPage = 4096;
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) fail("no memory for the row");
+  madvise(memory, bytes, MADV_HUGEPAGE);  // refused where there are none
+  for (size_t at = 0; at < bytes; at += kPage) static_cast<volatile char*>(memory)[at] = 1;
+  munmap(memory, bytes);
+}
+
 uint64_t resident_bytes() {
   char text[4096];
   const int file = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);

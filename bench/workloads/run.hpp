@@ -78,6 +78,11 @@ void add_fragmentation_rows(std::vector<Row>& rows);
 /// Resident bytes of this process by the kernel's own walk of the page tables; does not allocate.
 uint64_t resident_bytes();
 
+/// Uses `bytes` of memory once, in huge pages where there are any, and gives them back, so that the kernel has them at
+/// hand. A virtual machine's host gives it memory at first touch, and may take back what was free for some seconds (a GiB
+/// was seen to cost 0.4 s or 12): a row that uses new memory would measure the host.
+void have_memory_at_hand(size_t bytes);
+
 /// Keeps the compiler from knowing what becomes of a pointer or of memory.
 inline void keep(const void* p) { asm volatile("" : : "r"(p) : "memory"); }
 

@@ -156,9 +156,9 @@ def _metadata(plan: Plan) -> Goal:
     measured = json.loads(_output([plan.programs / "nh_metadata_cost"]))
     own = measured["metadata_bytes"] + measured["page_map_bytes"]
     ratio = own / measured["extent_bytes"]
-    return judged("our metadata, thread caches' arrays included, to the heap", f"<= {METADATA_GOAL:.1%}", f"{ratio:.3%}",
-                  ratio <= METADATA_GOAL, anchor=f"{measured['extent_bytes'] / 2**20:.0f} MiB of heap",
-                  spread="counted", figures={**measured, "ratio": ratio})
+    return judged("our metadata, thread caches' arrays included, to the heap", f"<= {METADATA_GOAL:.1%}",
+                  f"{ratio:.3%}", ratio <= METADATA_GOAL, spread="counted",
+                  anchor=f"{measured['extent_bytes'] / 2**20:.0f} MiB of heap", figures={**measured, "ratio": ratio})
 
 
 def _home_node(plan: Plan) -> Goal:

@@ -1,6 +1,8 @@
 """The results page, from the JSON of a measurement."""
 
-from .. import goals, machine, report
+from pathlib import Path
+
+from .. import chart, goals, machine, report
 
 INTRODUCTION = """# The heap: results
 
@@ -25,13 +27,24 @@ SECTIONS = """
 Ratios are to {base}, below 1 is cheaper; each is the median over rounds of the ratio within a round, and IQR is the
 inter-quartile range of the samples to their median.
 
+![Geometric means of the groups, ratios to {base}]({chart})
+
 ```
 {tables}
 ```
 """
 
 
-def text(measured: dict) -> str:
+def write(measured: dict, page: Path) -> None:
+    """Writes the page, and the chart that it shows beside it."""
+    picture = page.with_suffix(".svg")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    summary, names = measured["summary"], list(measured["allocators"])
+    picture.write_text(chart.of_groups(summary, names))
+    page.write_text(_text(measured, picture.name))
+
+
+def _text(measured: dict, picture: str) -> str:
     names = list(measured["allocators"])
     summary = measured["summary"]
     allocators = ", ".join(f"{name} ({what})" for name, what in measured["allocators"].items())
@@ -39,4 +52,4 @@ def text(measured: dict) -> str:
                                allocators=allocators, rounds=measured["rounds"],
                                seconds=measured["row_seconds"]) + SECTIONS.format(
         goals=goals.markdown(measured["goals"]) + f"\n\n{measured['tally']}", base=summary["base"],
-        tables=report.text(summary, names))
+        chart=picture, tables=report.text(summary, names))
