@@ -20,14 +20,24 @@ inline void add(std::atomic<uint64_t>& counter, uint64_t value) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
 }
 
+/// Notes that a class has books or an array here, so that readers look at it.
+inline void mark_used(HeapCache& cache, detail::SizeClass c) noexcept {
+  std::atomic<uint64_t>& used = cache.used_classes[c / 64];
+  const uint64_t bits = used.load(std::memory_order_relaxed);
+  const uint64_t bit = uint64_t{1} << (c % 64);
+  if ((bits & bit) == 0) used.store(bits | bit, std::memory_order_relaxed);
+}
+
 inline void count_filled(HeapCache& cache, detail::SizeClass c, size_t blocks) noexcept {
   if constexpr (!kAccounting) return;
+  mark_used(cache, c);
   add(cache.books[c].filled, blocks);
   cache.unpublished += static_cast<int64_t>(blocks * detail::kClassSizes[c]);
 }
 
 inline void count_returned(HeapCache& cache, detail::SizeClass c, size_t blocks) noexcept {
   if constexpr (!kAccounting) return;
+  mark_used(cache, c);
   add(cache.books[c].returned, blocks);
   cache.unpublished -= static_cast<int64_t>(blocks * detail::kClassSizes[c]);
 }

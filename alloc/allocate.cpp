@@ -27,6 +27,7 @@ using detail::kDirectBlock;
 using detail::kFirstClass;
 using detail::SizeClass;
 
+constexpr size_t kLargestAlignment = size_t{1} << 46;
 constexpr unsigned kMostReclaims =
     16;  // a hook that always says "try again" must not hang its thread
 
@@ -39,15 +40,16 @@ struct Request {
   unsigned placement = kNoPlacement;  ///< kNoPlacement: the thread's home.
 };
 
-/// What every way out of a slow path does, once the thread is outside again.
-void leave_slow_path() noexcept {
-  deliver_reports();
-  announce_limits();
+/// Whether the limits let the cache's placement grow. What this thread freed by the inline path counts before a refusal.
+bool admitted(ThreadState& thread, HeapCache& cache, size_t bytes) noexcept {
+  if (limits_admit(cache.placement, bytes)) return true;
+  settle_thread(thread);
+  return limits_admit(cache.placement, bytes);
 }
 
 /// Takes a block that the cache's bin, its node's caches or its arena has. nullptr: there is none.
 void* serve(ThreadState& thread, HeapCache& cache, const Request& request) noexcept {
-  if (!limits_admit(cache.placement, request.bytes)) return nullptr;
+  if (!admitted(thread, cache, request.bytes)) return nullptr;
   NodeArena& arena = g_heap.placement(cache.placement).arena;
   const SizeClass c = request.size_class;
   void* block = nullptr;
@@ -131,10 +133,8 @@ void* allocate_retrying(const Request& request) noexcept {
 void deallocate_direct(ThreadState& thread, unsigned placement, void* block) noexcept {
   HeapCache* cache = g_heap.cache_for(thread, placement);
   const size_t usable = NodeArena::usable_size(block);
-  const uintptr_t page =
-      (reinterpret_cast<uintptr_t>(block) - g_heap.space().base()) >> detail::kPageShift;
   // Nothing starts here any more: a second free of it is told apart, as long as the page is not used anew.
-  g_heap.page_map()[page].store(detail::kNoBlock, std::memory_order_relaxed);
+  g_heap.mark_block(block, detail::kNoBlock, 1);
   detail::poison(block, usable);
   g_heap.placement(placement).arena.give_direct(block);
   if (cache != nullptr) {
@@ -192,7 +192,7 @@ Found find(const void* block) noexcept {
   found.placement = g_heap.placement_of(block);
   if (found.placement == kNoPlacement) return found;
   const SizeClass c = g_heap.class_at(block);
-  if (c == kDirectBlock) {
+  if (c == kDirectBlock && reinterpret_cast<uintptr_t>(block) % detail::kPage == 0) {
     found = {found.placement, c, NodeArena::usable_size(block)};
   } else if (c >= kFirstClass &&
              (reinterpret_cast<uintptr_t>(block) & (detail::alignment_of_class(c) - 1)) == 0) {
@@ -226,7 +226,9 @@ bool resize_in_place(void* block, const Found& before, size_t size) noexcept {
   const SlowPath slow;
   ThreadState* thread = slow.thread();
   HeapCache* cache = thread != nullptr ? g_heap.cache_for(*thread, before.placement) : nullptr;
-  if (cache == nullptr) return false;
+  if (cache == nullptr ||
+      (size > before.usable && !admitted(*thread, *cache, size - before.usable)))
+    return false;
   const size_t usable = g_heap.placement(before.placement).arena.resize_in_place(block, size);
   if (usable == before.usable) return false;
   const SizeClass c = usable <= detail::kMaxCached ? detail::class_of(usable) : kDirectBlock;
@@ -243,10 +245,15 @@ void* resize_direct(void* block, const Found& before, size_t size) noexcept {
   ThreadState* thread = slow.thread();
   HeapCache* cache = thread != nullptr ? g_heap.cache_for(*thread, before.placement) : nullptr;
   if (cache == nullptr ||
-      !limits_admit(before.placement, size > before.usable ? size - before.usable : 0))
+      (size > before.usable && !admitted(*thread, *cache, size - before.usable)))
     return nullptr;
+  // The old start is forgotten first: if the block moves, its pages may be anybody's at once.
+  g_heap.mark_block(block, detail::kNoBlock, 1);
   void* moved = g_heap.placement(before.placement).arena.resize_direct(block, size);
-  if (moved == nullptr) return nullptr;
+  if (moved == nullptr) {
+    g_heap.mark_block(block, kDirectBlock, 1);
+    return nullptr;
+  }
   const size_t usable = NodeArena::usable_size(moved);
   g_heap.mark_block(moved, kDirectBlock, usable);
   rebook(*cache, before, kDirectBlock, usable);
@@ -272,10 +279,26 @@ namespace detail {
 
 using namespace alloc;
 
-void* refill_and_allocate(SizeClass c) noexcept { return allocate_retrying({c, kClassSizes[c]}); }
+void* refill_and_allocate(size_t size) noexcept {
+  return allocate_retrying({class_for(size, 1), size});
+}
+
+void* refill_and_allocate_aligned(size_t alignment, size_t size) noexcept {
+  if (too_large(size) || alignment > kLargestAlignment) {
+    errno = ENOMEM;
+    return nullptr;
+  }
+  const SizeClass c = class_for(size, alignment);
+  // From 16 KiB on a class' bin may hold one, that was not looked at.
+  if (size > kMaxSmall && c != kDirectBlock) {
+    return pop_or(c, [=]() noexcept { return allocate_retrying({c, size, alignment}); });
+  }
+  return allocate_retrying({c, size, alignment});
+}
 
 void* allocate_slow(size_t size) noexcept {
-  if (size <= kMaxCached) return pop_or(class_of(size), refill_and_allocate);
+  if (size <= kMaxCached)
+    return pop_or(class_of(size), [=]() noexcept { return refill_and_allocate(size); });
   if (too_large(size)) {
     errno = ENOMEM;
     return nullptr;
@@ -304,14 +327,14 @@ void deallocate_slow(void* block) noexcept {
 size_t usable_size_slow(const void* block) noexcept {
   if (block == nullptr) return 0;
   if (is_emergency(block)) return emergency_size(block);
-  if (!g_heap.is_started()) return 0;
+  if (!g_heap.started()) return 0;
   if (g_heap.system_backend()) return system::usable_size(block);
   return find(block).usable;
 }
 
 void* allocate_any(size_t size) noexcept { return fast_allocate(size); }
-void* allocate_class(SizeClass c) noexcept { return refill_and_allocate(c); }
-void deallocate_class(void* block, SizeClass /*size_class*/) noexcept { deallocate_slow(block); }
+void* allocate_missed(size_t size) noexcept { return refill_and_allocate(size); }
+void deallocate_missed(void* block) noexcept { deallocate_slow(block); }
 
 }  // namespace detail
 
@@ -333,9 +356,7 @@ void* allocate_aligned(size_t alignment, size_t size) noexcept {
     errno = EINVAL;
     return nullptr;
   }
-  return detail::fast_allocate_aligned(alignment, size, [](size_t to, size_t bytes) noexcept {
-    return allocate_on(Placement::local(), bytes, to);
-  });
+  return detail::fast_allocate_aligned(alignment, size);
 }
 
 void* allocate_on(Placement placement, size_t size, size_t alignment) noexcept {
@@ -344,14 +365,11 @@ void* allocate_on(Placement placement, size_t size, size_t alignment) noexcept {
     errno = EINVAL;
     return nullptr;
   }
-  if (too_large(size) || alignment > size_t{1} << 46) {
+  if (placement.kind() == Placement::Kind::kLocal)
+    return detail::fast_allocate_aligned(alignment, size);
+  if (too_large(size) || alignment > kLargestAlignment) {
     errno = ENOMEM;
     return nullptr;
-  }
-  if (placement.kind() == Placement::Kind::kLocal) {
-    const SizeClass c = class_for(size, alignment);
-    if (c != detail::kDirectBlock) return detail::pop_or(c, detail::refill_and_allocate);
-    return allocate_in(kNoPlacement, size, alignment);
   }
   if (!g_heap.started()) {
     errno = ENOMEM;
@@ -370,7 +388,7 @@ void deallocate(void* block) noexcept { detail::fast_deallocate(block); }
 void deallocate(void* block, size_t size, size_t alignment) noexcept {
   const detail::SizeClass c = detail::class_of(size, alignment);
   if (block != nullptr && c != detail::kDirectBlock)
-    return detail::push_or(block, c, detail::deallocate_class);
+    return detail::push_or(block, c, detail::deallocate_missed);
   detail::deallocate_slow(block);
 }
 
@@ -381,7 +399,7 @@ void* reallocate(void* block, size_t size) noexcept {
     errno = ENOMEM;
     return nullptr;
   }
-  if (g_heap.is_started() && g_heap.system_backend()) return system::reallocate(block, size);
+  if (g_heap.started() && g_heap.system_backend()) return system::reallocate(block, size);
   Found before = find(block);
   if (before.size_class == detail::kNoBlock) {
     if (!is_emergency(block)) {

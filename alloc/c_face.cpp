@@ -229,6 +229,7 @@ size_t nh_purge_node(unsigned node, size_t budget_bytes, size_t* left_bytes) noe
   return purge_result(purge(NodeId{node}, Bytes{budget_bytes}), left_bytes);
 }
 size_t nh_trim(void) noexcept { return trim().value; }
+void nh_housekeep(void) noexcept { housekeep(); }
 void nh_thread_idle(void) noexcept { thread_idle(); }
 
 nh_status nh_set_limit(nh_limit_kind kind, size_t soft_bytes, size_t hard_bytes) noexcept {

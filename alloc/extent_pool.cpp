@@ -80,8 +80,12 @@ ExtentPool::Taken ExtentPool::take(size_t bytes, size_t alignment, uintptr_t at,
     taken_.fetch_add(bytes, std::memory_order_relaxed);
     dirty_bytes_.store(dirty_.total_bytes(), std::memory_order_relaxed);
   }
-  const bool usable = (!recycled_clean || space_->reopen(range_, taken.start, Bytes{bytes})) &&
-                      (!taken.zeroed || space_->populate(range_, taken.start, Bytes{bytes}));
+  bool usable = !recycled_clean || space_->reopen(range_, taken.start, Bytes{bytes});
+  if (usable && taken.zeroed) {
+    // Only a lack of memory refuses: a thread that may no longer run on the node leaves the pages to the first touch.
+    const Status populated = space_->populate(range_, taken.start, Bytes{bytes});
+    usable = populated || populated.error().code != ErrorCode::kNoMemory;
+  }
   if (!usable) {
     (void)give(taken.start, bytes, !taken.zeroed);  // at worst address space is lost
     return {};

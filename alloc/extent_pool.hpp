@@ -54,6 +54,12 @@ class ExtentPool {
   /// \returns the bytes given back.
   Bytes purge(Bytes budget) noexcept;
 
+  /// Whether an address lies in the range.
+  [[nodiscard]] bool owns(const void* address) const noexcept {
+    return reinterpret_cast<uintptr_t>(address) - space_->range_start(range_) <
+           space_->span().value;
+  }
+
   [[nodiscard]] Bytes dirty() const noexcept {
     return Bytes{dirty_bytes_.load(std::memory_order_relaxed)};
   }

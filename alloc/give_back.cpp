@@ -1,5 +1,6 @@
 /// Giving unused memory back: purge (the node's, to the kernel) and trim (the thread's own, to its node).
 
+#include "housekeeping.hpp"
 #include "node_cache.hpp"
 #include "numaheap/alloc.hpp"
 #include "slow_path.hpp"
@@ -32,12 +33,15 @@ using namespace alloc;
 PurgeResult purge(Bytes budget) noexcept {
   PurgeResult total{};
   if (!usable_heap()) return total;
+  trim();  // the caller's own cache; the other threads' go at their next look at the clock
+  ask_all_to_flush();
   for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
     const PurgeResult one = purge_placement(g_heap.placement(i), budget - total.purged);
     total.purged += one.purged;
     total.left += one.left;
     if (total.purged >= budget) total.purged = budget;
   }
+  leave_slow_path();
   return total;
 }
 
@@ -48,10 +52,23 @@ PurgeResult purge(NodeId node, Bytes budget) noexcept {
 }
 
 Bytes trim() noexcept {
-  const SlowPath slow;
-  return slow.thread() == nullptr ? Bytes{} : flush_thread(*slow.thread());
+  Bytes held;
+  {
+    const SlowPath slow;
+    if (slow.thread() != nullptr) held = flush_thread(*slow.thread());
+  }
+  leave_slow_path();
+  return held;
 }
 
 void thread_idle() noexcept { trim(); }
+
+void housekeep() noexcept {
+  {
+    const SlowPath slow;
+    if (slow.thread() != nullptr) look_at_clock(*slow.thread());
+  }
+  leave_slow_path();
+}
 
 }  // namespace numaheap

@@ -54,6 +54,16 @@ bool Heap::start() noexcept {
   return true;
 }
 
+namespace {
+
+/// Enough for a batch of every class to be on its way per CPU; small, since what it holds looks used to the arena.
+Bytes default_node_cache(unsigned cpus_per_node) noexcept {
+  const Bytes by_cpus = KiB(512) * cpus_per_node;
+  return by_cpus > MiB(4) ? by_cpus : MiB(4);
+}
+
+}  // namespace
+
 bool Heap::reserve_placements(const numa::Machine& machine) noexcept {
   numa::RangeSpec specs[numa::AddressSpace::kMaxRanges];
   NodeSet usable;
@@ -85,6 +95,8 @@ bool Heap::reserve_placements(const numa::Machine& machine) noexcept {
   cpu_set_t cpus;
   if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
     cpus_per_node = static_cast<unsigned>(CPU_COUNT(&cpus)) / node_placements_;
+  const Bytes node_cache =
+      settings_.node_cache_set ? settings_.node_cache : default_node_cache(cpus_per_node);
   for (unsigned i = 0; i < count; ++i) {
     PlacementHeap& placement = g_placements[i];
     placement.placing = specs[i].placing;
@@ -97,7 +109,7 @@ bool Heap::reserve_placements(const numa::Machine& machine) noexcept {
     }
     placement.extents.init(&space_, i, &meta_pool_, huge_pages);
     placement.arena.init(&placement.extents, 2 * (cpus_per_node + 1), settings_.dirty_decay_ms);
-    if (!placement.transfer.init(settings_.node_cache)) return false;
+    placement.transfer.init(node_cache, &meta_pool_);
   }
   placement_count_ = count;
   detail::RangeTable& ranges = detail::nh_ranges_abi1;
@@ -246,10 +258,7 @@ ThreadState* Heap::adopt_thread_state() noexcept {
                                           std::memory_order_relaxed)) {
     }
   }
-  const NodeId node = numa::current_node();
-  const unsigned placement = home_of_node(node);
-  state->requested_home.store(take_pending_home(pthread_self()), std::memory_order_relaxed);
-  state->thread.store(pthread_self(), std::memory_order_relaxed);
+  const unsigned placement = home_of_node(numa::current_node());
   state->home = cache_for(*state, placement);
   if (state->home == nullptr) {
     release_thread_state(state);
@@ -270,8 +279,19 @@ ThreadState* Heap::adopt_thread_state() noexcept {
   state->home_placement.store(placement, std::memory_order_relaxed);
   state->away = 0;
   state->placement_fixed = false;
-  state->thread_id.store(gettid(), std::memory_order_relaxed);
+  // The last owner's home may have been another node: its cache is an outgoing one now.
+  for (unsigned i = 0; i < placement_count_; ++i) {
+    HeapCache* cache = state->caches[i].load(std::memory_order_relaxed);
+    if (cache != nullptr && cache != state->home) make_outgoing(*state, *cache);
+  }
+  state->requested_home.store(0, std::memory_order_relaxed);
+  state->thread.store(pthread_self(), std::memory_order_relaxed);
   threads_.fetch_add(1, std::memory_order_relaxed);
+  state->thread_id.store(gettid(), std::memory_order_seq_cst);
+  // seq_cst: with the one in set_thread_home(), either that call sees this thread's id or we see what it left.
+  if (const uint32_t request = take_pending_home(pthread_self()); request != 0) {
+    state->requested_home.store(request, std::memory_order_relaxed);
+  }
   return state;
 }
 
@@ -308,10 +328,11 @@ void Heap::after_fork_in_child(ThreadState* survivor) noexcept NH_NO_THREAD_SAFE
     if (state->sequence.load(std::memory_order_relaxed) % 2 == 0) {
       release_thread_state(state);
     } else {
-      threads_.fetch_sub(1, std::memory_order_relaxed);
+      state->thread_id.store(0, std::memory_order_relaxed);
     }
   }
   if (survivor != nullptr) survivor->thread_id.store(gettid(), std::memory_order_relaxed);
+  threads_.store(survivor != nullptr ? 1 : 0, std::memory_order_relaxed);
 }
 
 }  // namespace numaheap::alloc

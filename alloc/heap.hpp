@@ -32,7 +32,8 @@ struct PlacementHeap {
   ExtentPool extents;
   NodeArena arena;
   TransferCache transfer;
-  std::atomic<uint8_t> spill_order[numa::AddressSpace::kMaxRanges] = {};  ///< Other placements, nearest first.
+  std::atomic<uint8_t> spill_order[numa::AddressSpace::kMaxRanges] =
+      {};  ///< Other placements, nearest first.
   std::atomic<unsigned> spill_count{0};
   std::atomic<uint64_t> spilled_bytes{0};
   alignas(64) std::atomic<int64_t> published_live{0};

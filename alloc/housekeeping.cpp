@@ -14,6 +14,7 @@ constexpr int kDrainMs = 250;
 
 std::atomic<int64_t> g_next_tick_ms{0};
 std::atomic<int64_t> g_next_drain_ms{0};
+std::atomic<unsigned> g_flushes_asked{0};
 
 int64_t now_ms() noexcept {
   timespec now{};
@@ -29,10 +30,21 @@ bool claim(std::atomic<int64_t>& next, int64_t now, int64_t period) noexcept {
 
 }  // namespace
 
+void ask_all_to_flush() noexcept { g_flushes_asked.fetch_add(1, std::memory_order_relaxed); }
+
 void tick(ThreadState& thread) noexcept {
   if (thread.until_tick-- != 0) return;
+  look_at_clock(thread);
+}
+
+void look_at_clock(ThreadState& thread) noexcept {
   thread.until_tick = kSlowPathsPerLook;
   const int64_t now = now_ms();
+  if (const unsigned asked = g_flushes_asked.load(std::memory_order_relaxed);
+      asked != thread.flushes_done) {
+    thread.flushes_done = asked;
+    flush_thread(thread);
+  }
   if (now - thread.last_aged_ms >= kAgeMs) {
     thread.last_aged_ms = now;
     for (unsigned i = 0; i < g_heap.placement_count(); ++i) {

@@ -12,6 +12,12 @@ namespace numaheap::alloc {
 /// kTickMs), samples limits. Inside a SlowPath.
 void tick(ThreadState& thread) noexcept;
 
+/// The same without counting.
+void look_at_clock(ThreadState& thread) noexcept;
+
+/// Asks every thread to empty its caches at its next look at the clock.
+void ask_all_to_flush() noexcept;
+
 inline constexpr unsigned kSlowPathsPerLook = 32;
 inline constexpr int kTickMs = 10;
 inline constexpr int kAgeMs = 1000;

@@ -72,9 +72,7 @@ bool resize_array(HeapCache& cache, SizeClass c, unsigned blocks) noexcept {
   bin.limit = array + 1 + capacity;
   if (books.slots != 0) pool.deallocate(old_base - 1, (books.slots + 1u) * sizeof(void*));
   books.slots = static_cast<uint16_t>(slots);
-  std::atomic<uint64_t>& used = cache.used_classes[c / 64];
-  used.store(used.load(std::memory_order_relaxed) | uint64_t{1} << (c % 64),
-             std::memory_order_relaxed);
+  mark_used(cache, c);
   return true;
 }
 
@@ -217,6 +215,15 @@ Bytes flush_thread(ThreadState& thread) noexcept {
       total += flush_cache(*cache);
   }
   return total;
+}
+
+void settle_thread(ThreadState& thread) noexcept {
+  for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
+    HeapCache* cache = thread.caches[i].load(std::memory_order_relaxed);
+    if (cache == nullptr) continue;
+    for_each_used_class(*cache, [&](SizeClass c) { settle(*cache, c); });
+    publish(*cache, true);
+  }
 }
 
 void make_outgoing(ThreadState& thread, HeapCache& cache) noexcept {

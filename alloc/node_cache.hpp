@@ -38,6 +38,8 @@ Bytes drain_transfer(PlacementHeap& placement, Bytes budget, bool idle_only) noe
 
 /// Notes what a bin's count says into the cache's unpublished live total. O(1).
 void settle(HeapCache& cache, detail::SizeClass c) noexcept;
+/// Settles and publishes all that the thread holds: for when a limit refuses, where the cost is no matter.
+void settle_thread(ThreadState& thread) noexcept;
 /// Publishes the cache's live total if it moved by more than kPublishGrain, or at once with `force`.
 void publish(HeapCache& cache, bool force) noexcept;
 

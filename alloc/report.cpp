@@ -19,14 +19,15 @@ struct Kept {
   char copy[200] = {};
 };
 
-// Guards the three below; never held over a callback. Only ever tried: a signal handler may report, too.
+// Guards what follows but the atomics; never held over a callback. Reports only try it: a signal handler may make one.
 Mutex g_mutex;
 Kept g_kept[kMaxKeptReports];
 unsigned g_kept_count = 0;
 unsigned g_delivered = 0;
 
-std::atomic<ReportCallback> g_callback{nullptr};
-std::atomic<void*> g_context{nullptr};
+ReportCallback g_callback = nullptr;
+void* g_context = nullptr;
+
 std::atomic<bool> g_pending{false};
 std::atomic<uint64_t> g_misuses{0};
 
@@ -59,18 +60,15 @@ void report_copy(ReportKind kind, const char* text, int system_errno) noexcept {
 }
 
 void deliver_reports() noexcept {
-  if (!g_pending.load(std::memory_order_relaxed)) return;
-  const ReportCallback callback =
-      g_callback.load(std::memory_order_acquire);  // acquire: its context was set before it
-  if (callback == nullptr) return;
-  for (;;) {
+  while (g_pending.load(std::memory_order_relaxed)) {
     if (!g_mutex.try_lock()) return;
-    const bool more = g_delivered < g_kept_count;
+    const ReportCallback callback = g_callback;
+    void* const context = g_context;
+    const bool more = callback != nullptr && g_delivered < g_kept_count;
     const Report report = more ? g_kept[g_delivered++].report : Report{};
     if (!more) g_pending.store(false, std::memory_order_relaxed);
     g_mutex.unlock();
-    if (!more) return;
-    callback(report, g_context.load(std::memory_order_relaxed));
+    if (more) callback(report, context);
   }
 }
 
@@ -88,14 +86,12 @@ uint64_t misuse_count() noexcept { return g_misuses.load(std::memory_order_relax
 
 void set_report_callback(ReportCallback callback, void* context) noexcept {
   using namespace alloc;
-  g_context.store(context, std::memory_order_relaxed);
-  g_callback.store(
-      callback, std::memory_order_release);  // release: pairs with the acquire in deliver_reports()
-  if (callback == nullptr) return;
-  if (g_mutex.try_lock()) {
+  {
+    const MutexLock lock(g_mutex);
+    g_callback = callback;
+    g_context = context;
     g_delivered = 0;  // a new callback hears everything that was kept
     g_pending.store(g_kept_count != 0, std::memory_order_relaxed);
-    g_mutex.unlock();
   }
   deliver_reports();
 }

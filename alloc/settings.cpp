@@ -143,9 +143,10 @@ constexpr Setting kSettings[] = {
      [](std::string_view t, Settings& s) noexcept {
        return parse_in(t, KiB(64).value, GiB(1).value, &s.thread_cache.value);
      }},
-    {{"NODE_CACHE", "bytes", "32M", "0 to 64G", "The most that a node's transfer cache holds."},
+    {{"NODE_CACHE", "bytes", "512K per CPU of the node, at least 4M", "0 to 64G",
+      "The most that a node's transfer cache holds."},
      [](std::string_view t, Settings& s) noexcept {
-       return parse_in(t, 0, GiB(64).value, &s.node_cache.value);
+       return s.node_cache_set = parse_in(t, 0, GiB(64).value, &s.node_cache.value);
      }},
     {{"DIRTY_DECAY_MS", "ms", "10000", "-1 (never) to 3600000",
       "How long unused pages stay with the arena before they are given back, in small steps."},

@@ -22,7 +22,8 @@ struct Settings {
   uint64_t node_huge_pages_set[2] = {};
   Bytes range_span = TiB(1);
   Bytes thread_cache = MiB(8);
-  Bytes node_cache = MiB(32);
+  Bytes node_cache;  ///< Only if node_cache_set.
+  bool node_cache_set = false;
   int64_t dirty_decay_ms = 10000;
   unsigned rebind_after = 32;
   Limit live;

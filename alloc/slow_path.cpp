@@ -2,7 +2,10 @@
 
 #include <pthread.h>
 
+#include "jemalloc/boot.hpp"
+#include "limits.hpp"
 #include "node_cache.hpp"
+#include "report.hpp"
 
 namespace numaheap::detail {
 
@@ -39,11 +42,10 @@ void thread_exits(void* /*value*/) {
     const SlowPath slow;
     if (!slow.entered())
       return;  // the thread ends inside the allocator: its state is lost, nothing else
-    detail::nh_home_cache_abi1 = detail::empty_cache();
     flush_thread(*state);
+    t_locals.state = nullptr;  // so that no home cache is put back
+    t_locals.exited = true;
   }
-  t_locals.state = nullptr;
-  t_locals.exited = true;
   g_heap.release_thread_state(state);
 }
 
@@ -66,12 +68,15 @@ SlowPath::SlowPath() noexcept : entered_(!t_locals.inside) {
           true;  // a destructor that runs after ours: no home cache, as nobody would empty it
     } else {
       t_locals.state = thread_;
-      detail::nh_home_cache_abi1 = thread_->home;
+      jemalloc::enter_thread();
       t_locals.inside = false;
       watch_thread_exit();
       t_locals.inside = true;
     }
   }
+  // A signal handler's inline path must not touch a bin that is being changed: it misses, and meets `inside`.
+  detail::nh_home_cache_abi1 = detail::empty_cache();
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   thread_->sequence.store(thread_->sequence.load(std::memory_order_relaxed) + 1,
                           std::memory_order_relaxed);
   // release fence: pairs with the acquire fence of statistics; what is written from here on is seen as inside.
@@ -86,8 +91,15 @@ SlowPath::~SlowPath() {
     thread_->sequence.store(thread_->sequence.load(std::memory_order_relaxed) + 1,
                             std::memory_order_release);
     if (borrowed_) g_heap.release_thread_state(thread_);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (t_locals.state != nullptr) detail::nh_home_cache_abi1 = thread_->home;
   }
   t_locals.inside = false;
+}
+
+void leave_slow_path() noexcept {
+  deliver_reports();
+  announce_limits();
 }
 
 }  // namespace numaheap::alloc

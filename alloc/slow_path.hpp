@@ -39,6 +39,9 @@ class SlowPath {
   ThreadState* thread_ = nullptr;
 };
 
+/// What every way out of a slow path does once the thread is outside: hands reports and limit events to the host.
+void leave_slow_path() noexcept;
+
 /// Makes sure that the thread's destructor runs at its end. Called outside of a SlowPath: the C library may allocate.
 void watch_thread_exit() noexcept;
 /// Creates the key that does it; once, at the heap's start.

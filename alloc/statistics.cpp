@@ -122,7 +122,6 @@ void read_statistics(Statistics& statistics) noexcept {
     statistics.extents += out.extents;
     statistics.free_dirty += out.free_dirty;
     statistics.opened += out.opened;
-    statistics.metadata += placement.transfer.metadata();
   }
   const Peak peak = peak_memory();
   statistics.peak = peak.live > statistics.live ? peak.live : statistics.live;
@@ -159,7 +158,8 @@ ArenaStatistics read_arena_statistics() noexcept {
 }
 
 size_t read_bin_statistics(unsigned placement, std::span<BinStatistics> rows) noexcept {
-  if (!g_heap.is_started() || g_heap.system_backend() || placement >= g_heap.placement_count()) return 0;
+  if (!g_heap.is_started() || g_heap.system_backend() || placement >= g_heap.placement_count())
+    return 0;
   const SlowPath slow;  // as in read_arena_statistics()
   return slow.entered() ? g_heap.placement(placement).arena.bin_statistics(rows) : 0;
 }

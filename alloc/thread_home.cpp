@@ -21,6 +21,19 @@ struct PendingHome {
 PendingHome g_pending[kPendingHomes];
 std::atomic<unsigned> g_pending_count{0};
 
+/// Leaves a request with a thread that has a state. \returns false if it has none.
+bool ask_thread(pthread_t thread, uint32_t request) noexcept {
+  for (ThreadState* state = g_heap.first_state(); state != nullptr;
+       state = state->next_registered) {
+    if (state->thread_id.load(std::memory_order_seq_cst) != 0 &&
+        state->thread.load(std::memory_order_relaxed) == thread) {
+      state->requested_home.store(request, std::memory_order_relaxed);
+      return true;
+    }
+  }
+  return false;
+}
+
 void obey(ThreadState& thread, uint32_t request) noexcept {
   thread.placement_fixed = request != ThreadState::kFollowCpu;
   if (thread.placement_fixed) rebind(thread, request - 1);
@@ -29,11 +42,13 @@ void obey(ThreadState& thread, uint32_t request) noexcept {
 }  // namespace
 
 uint32_t take_pending_home(pthread_t thread) noexcept {
-  if (g_pending_count.load(std::memory_order_relaxed) == 0) return 0;
+  if (g_pending_count.load(std::memory_order_seq_cst) == 0) return 0;
   for (PendingHome& pending : g_pending) {
-    if (pending.thread.load(std::memory_order_acquire) != thread)
-      continue;  // acquire: the request is seen
-    const uint32_t request = pending.request.exchange(0, std::memory_order_relaxed);
+    pthread_t mine = thread;
+    // acquire: pairs with the release that stored it; the request is seen.
+    if (!pending.thread.compare_exchange_strong(mine, kClaimed, std::memory_order_acquire))
+      continue;
+    const uint32_t request = pending.request.load(std::memory_order_relaxed);
     pending.thread.store(0, std::memory_order_release);
     g_pending_count.fetch_sub(1, std::memory_order_relaxed);
     return request;
@@ -62,7 +77,7 @@ bool rebind(ThreadState& thread, unsigned placement) noexcept {
   if (now == nullptr) return false;
   thread.home = now;
   thread.home_placement.store(placement, std::memory_order_relaxed);
-  if (!t_locals.exited) detail::nh_home_cache_abi1 = now;
+
   make_outgoing(thread, *old);
   return true;
 }
@@ -106,14 +121,7 @@ Status set_thread_home(pthread_t thread, Placement placement) noexcept {
     if (index == kNoPlacement) return Error{ErrorCode::kNotFound, 0, "that node has no heap"};
     request = index + 1;
   }
-  for (ThreadState* state = g_heap.first_state(); state != nullptr;
-       state = state->next_registered) {
-    if (state->thread_id.load(std::memory_order_relaxed) != 0 &&
-        state->thread.load(std::memory_order_relaxed) == thread) {
-      state->requested_home.store(request, std::memory_order_relaxed);
-      return Unit{};
-    }
-  }
+  if (ask_thread(thread, request)) return Unit{};
   for (PendingHome& pending : g_pending) {
     pthread_t none = 0;
     if (!pending.thread.compare_exchange_strong(none, kClaimed, std::memory_order_relaxed))
@@ -121,7 +129,10 @@ Status set_thread_home(pthread_t thread, Placement placement) noexcept {
     pending.request.store(request, std::memory_order_relaxed);
     // release: pairs with the acquire in take_pending_home().
     pending.thread.store(thread, std::memory_order_release);
-    g_pending_count.fetch_add(1, std::memory_order_relaxed);
+    // seq_cst: pairs with the one in Heap::adopt_thread_state(). The thread may have got its state meanwhile and have
+    // looked here before; then it is asked directly, and what was left here is taken out again.
+    g_pending_count.fetch_add(1, std::memory_order_seq_cst);
+    if (ask_thread(thread, request)) take_pending_home(thread);
     return Unit{};
   }
   return Error{ErrorCode::kNoMemory, 0, "too many threads wait for their first allocation"};

@@ -37,7 +37,7 @@ struct HeapCache : detail::NodeCache {
   ThreadState* thread;
   unsigned placement;
   int64_t unpublished;                    ///< Live bytes not yet in the heap's published totals.
-  std::atomic<uint64_t> used_classes[2];  ///< Bit c: the bin of class c has an array.
+  std::atomic<uint64_t> used_classes[2];  ///< Bit c: class c has books or an array here.
   std::atomic<uint64_t> direct_taken_bytes;
   std::atomic<uint64_t> direct_given_bytes;
   std::atomic<uint64_t> direct_taken;
@@ -52,7 +52,8 @@ struct ThreadState {
   static constexpr uint32_t kFollowCpu = ~0u;
 
   std::atomic<uint32_t> sequence{0};
-  std::atomic<uint32_t> requested_home{0};  ///< Set by others: a placement + 1, or kFollowCpu. 0: nothing.
+  std::atomic<uint32_t> requested_home{
+      0};  ///< Set by others: a placement + 1, or kFollowCpu. 0: nothing.
   std::atomic<pthread_t> thread{0};
   std::atomic<int> thread_id{0};  ///< 0: no thread has it.
   std::atomic<unsigned> home_placement{0};
@@ -63,6 +64,7 @@ struct ThreadState {
   size_t capacity_bytes = 0;  ///< What the bins of all its caches may hold together.
   unsigned until_tick = 0;    ///< Slow paths until the next look at the clock.
   int64_t last_aged_ms = 0;
+  unsigned flushes_done = 0;     ///< Of those that were asked of all threads.
   unsigned away = 0;             ///< Slow paths in a row that found the thread on another node.
   bool placement_fixed = false;  ///< The home follows a role, not the CPU.
   ThreadState* next_registered = nullptr;  ///< All states ever made; written once.

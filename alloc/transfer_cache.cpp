@@ -1,62 +1,65 @@
 #include "transfer_cache.hpp"
 
-#include <sys/mman.h>
-
 #include <cstring>
+#include <new>
 
 namespace numaheap::alloc {
 
-bool TransferCache::init(Bytes bound) noexcept {
+void TransferCache::init(Bytes bound, MetaPool* pool) noexcept {
   bound_ = bound;
-  // The worst case is one block of the smallest class to a magazine; that many are not worth reserving: when
-  // magazines run out, blocks go to the arena.
-  const size_t wanted = bound.value / 1024 + 4096;
-  const size_t bytes = wanted * sizeof(Magazine);
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return false;
-  magazines_ = static_cast<Magazine*>(memory);
-  capacity_ = static_cast<uint32_t>(wanted);
-  return true;
+  pool_ = pool;
 }
 
-Magazine* TransferCache::pop(Stack& stack) noexcept {
+uint32_t TransferCache::pop(Stack& stack) noexcept {
   // acquire: pairs with the release in push(); the magazine's contents and `next` are seen.
   uint64_t head = stack.head.load(std::memory_order_acquire);
   while (static_cast<uint32_t>(head) != 0) {
-    Magazine* magazine = &magazines_[static_cast<uint32_t>(head) - 1];
+    const auto number = static_cast<uint32_t>(head);
     const uint64_t below =
-        ((head >> 32) + 1) << 32 | magazine->next.load(std::memory_order_relaxed);
-    if (stack.head.compare_exchange_weak(head, below, std::memory_order_acquire)) return magazine;
+        ((head >> 32) + 1) << 32 | magazine(number).next.load(std::memory_order_relaxed);
+    if (stack.head.compare_exchange_weak(head, below, std::memory_order_acquire)) return number;
   }
-  return nullptr;
+  return 0;
 }
 
-void TransferCache::push(Stack& stack, Magazine* magazine) noexcept {
-  const auto number = static_cast<uint32_t>(magazine - magazines_) + 1;
+void TransferCache::push(Stack& stack, uint32_t number) noexcept {
   uint64_t head = stack.head.load(std::memory_order_relaxed);
   uint64_t mine;
   do {
-    magazine->next.store(static_cast<uint32_t>(head), std::memory_order_relaxed);
+    magazine(number).next.store(static_cast<uint32_t>(head), std::memory_order_relaxed);
     mine = ((head >> 32) + 1) << 32 | number;
     // release: pairs with the acquire in pop().
   } while (!stack.head.compare_exchange_weak(head, mine, std::memory_order_release,
                                              std::memory_order_relaxed));
 }
 
-Magazine* TransferCache::new_magazine() noexcept {
-  if (Magazine* magazine = pop(empty_); magazine != nullptr) return magazine;
-  if (made_.load(std::memory_order_relaxed) >= capacity_) return nullptr;
-  const uint32_t number = made_.fetch_add(1, std::memory_order_relaxed);
-  return number < capacity_ ? &magazines_[number] : nullptr;
+uint32_t TransferCache::new_magazine() noexcept {
+  if (const uint32_t number = pop(empty_); number != 0) return number;
+  if (made_.load(std::memory_order_relaxed) >= kMostMagazines) return 0;
+  const uint32_t index = made_.fetch_add(1, std::memory_order_relaxed);
+  if (index >= kMostMagazines) return 0;
+  std::atomic<Magazine*>& chunk = chunks_[index / kChunk];
+  if (chunk.load(std::memory_order_acquire) == nullptr) {
+    void* memory = pool_->allocate(kChunk * sizeof(Magazine));
+    if (memory == nullptr) return 0;  // this number is never used
+    Magazine* fresh = new (memory) Magazine[kChunk]{};
+    Magazine* none = nullptr;
+    // release: pairs with the acquire in magazine(). Whoever comes second gives its chunk back.
+    if (!chunk.compare_exchange_strong(none, fresh, std::memory_order_release,
+                                       std::memory_order_acquire)) {
+      pool_->deallocate(memory, kChunk * sizeof(Magazine));
+    }
+  }
+  return index + 1;
 }
 
 size_t TransferCache::take(detail::SizeClass c, void** blocks) noexcept {
-  Magazine* magazine = pop(stacks_[c]);
-  if (magazine == nullptr) return 0;
-  const size_t count = magazine->count;
-  memcpy(blocks, magazine->blocks, count * sizeof(void*));
-  push(empty_, magazine);
+  const uint32_t number = pop(stacks_[c]);
+  if (number == 0) return 0;
+  const Magazine& full = magazine(number);
+  const size_t count = full.count;
+  memcpy(blocks, full.blocks, count * sizeof(void*));
+  push(empty_, number);
   held_.fetch_sub(count * detail::kClassSizes[c], std::memory_order_relaxed);
   return count;
 }
@@ -64,10 +67,11 @@ size_t TransferCache::take(detail::SizeClass c, void** blocks) noexcept {
 bool TransferCache::give(detail::SizeClass c, void* const* blocks, size_t count) noexcept {
   const size_t bytes = count * detail::kClassSizes[c];
   if (held_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= bound_.value) {
-    if (Magazine* magazine = new_magazine(); magazine != nullptr) {
-      magazine->count = static_cast<uint32_t>(count);
-      memcpy(magazine->blocks, blocks, count * sizeof(void*));
-      push(stacks_[c], magazine);
+    if (const uint32_t number = new_magazine(); number != 0) {
+      Magazine& mine = magazine(number);
+      mine.count = static_cast<uint32_t>(count);
+      memcpy(mine.blocks, blocks, count * sizeof(void*));
+      push(stacks_[c], number);
       return true;
     }
   }

@@ -3,7 +3,7 @@
 /// lock-free stack of magazines.
 ///
 /// A magazine is an array of pointers; pushing or popping one moves up to kMagazineBlocks blocks with one
-/// compare-and-swap. Magazines live in one reservation of their own and are named by number, so that a stack's head is
+/// compare-and-swap. Magazines are named by number, so that a stack's head is
 /// one word: {tag, number + 1}. The tag grows at every change and makes an A-B-A visible; no 16-byte operation is
 /// needed. A magazine belongs to the thread that popped it until it is pushed again, so its fields need no atomics but
 /// `next`, which a slower thread may still read. Source: R. Treiber, "Systems Programming: Coping with Parallelism";
@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "meta_pool.hpp"
 #include "numaheap/base/bytes.hpp"
 #include "numaheap/base/mutex.hpp"
 #include "numaheap/detail/size_class.hpp"
@@ -46,8 +47,7 @@ class TransferCache {
   constexpr TransferCache() = default;
 
   /// \param bound  the most bytes of blocks to hold.
-  /// \returns false if the magazines' address space cannot be reserved: then nothing is ever held.
-  bool init(Bytes bound) noexcept;
+  void init(Bytes bound, MetaPool* pool) noexcept;
 
   /// Takes a magazine's blocks. \returns how many were written to `blocks` (at most batch_of(c)); 0 if there is none.
   size_t take(detail::SizeClass c, void** blocks) noexcept;
@@ -56,12 +56,6 @@ class TransferCache {
 
   [[nodiscard]] Bytes held() const noexcept { return Bytes{held_.load(std::memory_order_relaxed)}; }
   [[nodiscard]] Bytes bound() const noexcept { return bound_; }
-
-  /// What the magazines themselves take.
-  [[nodiscard]] Bytes metadata() const noexcept {
-    const uint32_t made = made_.load(std::memory_order_relaxed);
-    return Bytes{sizeof(Magazine)} * (made < capacity_ ? made : capacity_);
-  }
 
   /// Ageing: whether the class had blocks that nobody wanted since the last call for it. Racy by design: a hint.
   [[nodiscard]] bool idle_since_last_look(detail::SizeClass c) noexcept;
@@ -73,17 +67,27 @@ class TransferCache {
     std::atomic<uint32_t> last_tag{0};  ///< The tag at the last look of the ageing tick.
   };
 
-  [[nodiscard]] Magazine* pop(Stack& stack) noexcept;
-  void push(Stack& stack, Magazine* magazine) noexcept;
-  [[nodiscard]] Magazine* new_magazine() noexcept;
+  /// Magazines are made 64 at a time; a chunk is never given back.
+  static constexpr uint32_t kChunk = 64;
+  static constexpr uint32_t kMostMagazines = 128 * 1024;
+  static_assert(kChunk * sizeof(Magazine) <= MetaPool::kLargest);
+
+  /// Magazines go by their number; 0 is none.
+  [[nodiscard]] uint32_t pop(Stack& stack) noexcept;
+  void push(Stack& stack, uint32_t number) noexcept;
+  [[nodiscard]] uint32_t new_magazine() noexcept;
+  [[nodiscard]] Magazine& magazine(uint32_t number) noexcept {
+    // acquire: pairs with the release that put the chunk there.
+    return chunks_[(number - 1) / kChunk].load(std::memory_order_acquire)[(number - 1) % kChunk];
+  }
 
   Stack stacks_[detail::kClassCount];
   Stack empty_;
   alignas(64) std::atomic<size_t> held_{0};
   Bytes bound_;
-  Magazine* magazines_ = nullptr;
-  uint32_t capacity_ = 0;
+  MetaPool* pool_ = nullptr;
   std::atomic<uint32_t> made_{0};
+  std::atomic<Magazine*> chunks_[kMostMagazines / kChunk] = {};
 };
 
 }  // namespace numaheap::alloc

@@ -41,7 +41,7 @@ void* refused() {
 void* cached_or_null(size_t size) {
   if (size > detail::kMaxSmall) return nullptr;
   const detail::SizeClass size_class = detail::nh_class_table_abi1[(size + 7) >> 3];
-  return detail::pop_or(size_class, [](detail::SizeClass) noexcept -> void* { return nullptr; });
+  return detail::pop_or(size_class, []() noexcept -> void* { return nullptr; });
 }
 
 void* allocate_or_null(size_t size) { return size < kRefusedSize ? allocate(size) : refused(); }

@@ -29,6 +29,7 @@ AllocatorInfo info_of(const ArenaStatistics& arena, Bytes free_dirty) noexcept {
 class LastReading {
  public:
   AllocatorInfo refresh() noexcept {
+    housekeep();  // servers ask on a timer, also when they are idle and nothing else ages the caches
     Statistics statistics;
     read_statistics(statistics);
     const AllocatorInfo info = info_of(read_arena_statistics(), statistics.free_dirty);

@@ -122,13 +122,20 @@ void NodeArena::end_batch(int slot) noexcept {
 
 // --- blocks of a class ---
 
+void* NodeArena::checked(void* block) noexcept {
+  if (block == nullptr || hooks_.extents->owns(block)) return block;
+  // jemalloc ignores the arena that is named when it has cleaned up this thread already.
+  nh_je_dallocx(block, MALLOCX_TCACHE_NONE);
+  return nullptr;
+}
+
 size_t NodeArena::take(detail::SizeClass c, void** blocks, size_t want) noexcept {
   if (!ready()) return 0;
   const int batch = detail::kClassSizes[c] <= kLargestRefillClass ? begin_batch() : kNone;
   const int flags = arena_flags() | batch_flags(batch);
   size_t taken = 0;
   while (taken < want) {
-    void* block = nh_je_mallocx(detail::kClassSizes[c], flags);
+    void* block = checked(nh_je_mallocx(detail::kClassSizes[c], flags));
     if (block == nullptr) break;
     blocks[taken++] = block;
   }
@@ -145,7 +152,8 @@ void NodeArena::give(detail::SizeClass c, void* const* blocks, size_t count) noe
 
 void* NodeArena::take_zeroed(detail::SizeClass c) noexcept {
   if (!ready()) return nullptr;
-  return nh_je_mallocx(detail::kClassSizes[c], arena_flags() | MALLOCX_TCACHE_NONE | MALLOCX_ZERO);
+  return checked(
+      nh_je_mallocx(detail::kClassSizes[c], arena_flags() | MALLOCX_TCACHE_NONE | MALLOCX_ZERO));
 }
 
 // --- blocks of no class ---
@@ -154,7 +162,7 @@ void* NodeArena::take_direct(size_t bytes, size_t alignment, bool zero) noexcept
   if (!ready()) return nullptr;
   int flags = arena_flags() | MALLOCX_TCACHE_NONE | (zero ? MALLOCX_ZERO : 0);
   if (alignment > 16) flags |= MALLOCX_ALIGN(alignment);
-  return nh_je_mallocx(bytes, flags);
+  return checked(nh_je_mallocx(bytes, flags));
 }
 
 void NodeArena::give_direct(void* block) noexcept { nh_je_dallocx(block, MALLOCX_TCACHE_NONE); }
@@ -218,8 +226,8 @@ ArenaStatistics NodeArena::statistics() noexcept {
   result.resident.value = read_number<size_t>("stats.arenas.%d.resident", arena);
   result.mapped.value = read_number<size_t>("stats.arenas.%d.mapped", arena);
   result.retained.value = read_number<size_t>("stats.arenas.%d.retained", arena);
-  result.metadata.value =
-      read_number<size_t>("stats.arenas.%d.base", arena) + read_number<size_t>("stats.arenas.%d.internal", arena);
+  result.metadata.value = read_number<size_t>("stats.arenas.%d.base", arena) +
+                          read_number<size_t>("stats.arenas.%d.internal", arena);
   BinStatistics bins[64];
   const size_t count = bin_statistics(bins);
   for (const BinStatistics& bin : std::span(bins).first(count)) {

@@ -85,6 +85,8 @@ class NodeArena {
 
   [[nodiscard]] bool ready() noexcept { return index() != kNone || create(); }
   bool create() noexcept;
+  /// The block, if it lies in this placement's range; otherwise it is given back and nullptr returned.
+  [[nodiscard]] void* checked(void* block) noexcept;
   [[nodiscard]] int arena_flags() const noexcept {
     return MALLOCX_ARENA(static_cast<unsigned>(index()));
   }

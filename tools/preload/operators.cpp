@@ -85,8 +85,8 @@ extern "C" {
 [[gnu::visibility("hidden")]] void* nh_preload_new(size_t size) {
   if (__builtin_expect(size <= kMaxSmall, 1)) {
     // A hit needs no stack frame this way; a miss is found a second time.
-    void* block = pop_or(nh_class_table_abi1[(size + 7) >> 3],
-                         []() noexcept -> void* { return nullptr; });
+    void* block =
+        pop_or(nh_class_table_abi1[(size + 7) >> 3], []() noexcept -> void* { return nullptr; });
     if (__builtin_expect(block != nullptr, 1)) return block;
   }
   return allocate_missed(size);

@@ -26,8 +26,8 @@ namespace numaheap {
 
 namespace detail {
 NH_API void* allocate_any(size_t size) noexcept;
-NH_API void* allocate_class(SizeClass size_class) noexcept;
-NH_API void deallocate_class(void* block, SizeClass size_class) noexcept;
+NH_API void* allocate_missed(size_t size) noexcept;
+NH_API void deallocate_missed(void* block) noexcept;
 }  // namespace detail
 
 /// Allocates `size` bytes on the calling thread's home node; 0 is served as the smallest block.
@@ -35,7 +35,7 @@ NH_API void deallocate_class(void* block, SizeClass size_class) noexcept;
 [[nodiscard]] [[gnu::always_inline]] inline void* allocate(size_t size) noexcept {
   if (__builtin_constant_p(size) && size <= detail::kMaxSmall) {
     constexpr auto kClass = [](size_t n) { return detail::class_of(n); };
-    return detail::pop_or(kClass(size), detail::allocate_class);
+    return detail::pop_or(kClass(size), [=]() noexcept { return detail::allocate_missed(size); });
   }
   return detail::allocate_any(size);
 }
@@ -61,7 +61,7 @@ NH_API void deallocate(void* block) noexcept;
 /// \pre `size` and `alignment` are those of the allocation, or size == usable_size(block).
 [[gnu::always_inline]] inline void deallocate(void* block, size_t size) noexcept {
   if (__builtin_constant_p(size) && size <= detail::kMaxSmall) {
-    return detail::push_or(block, detail::class_of(size), detail::deallocate_class);
+    return detail::push_or(block, detail::class_of(size), detail::deallocate_missed);
   }
   deallocate(block);
 }
@@ -123,13 +123,18 @@ struct PurgeResult {
 };
 
 /// Gives unused memory back to the kernel, at most about `budget` bytes (one free extent more at most): first empties
-/// the node-level caches, then purges free extents. Other threads' caches are left alone. For all nodes, or for one.
+/// the node-level caches, then purges free extents. For all nodes, or for one. For all nodes the caller's own cache is
+/// emptied too, and other threads are asked to empty theirs at their next housekeeping.
 NH_API PurgeResult purge(Bytes budget) noexcept;
 NH_API PurgeResult purge(NodeId node, Bytes budget) noexcept;
 
 /// Empties the calling thread's own cache into the node-level caches.
 /// \returns the bytes that were in it.
 NH_API Bytes trim() noexcept;
+
+/// Does the housekeeping that is due by the clock (see docs/design.md), which otherwise happens in the slow paths of
+/// whoever allocates: for an idle host's timer. At most some hundred microseconds; mostly a look at the clock.
+NH_API void housekeep() noexcept;
 
 /// Says that this thread will sleep for long: trims, and lets others take what it held.
 NH_API void thread_idle() noexcept;

@@ -13,27 +13,26 @@ extern NH_API const std::array<SizeClass, kMaxSmall / 8 + 1> nh_class_table_abi1
 }
 
 void* allocate_slow(size_t size) noexcept;        ///< Above kMaxSmall.
-void* refill_and_allocate(SizeClass c) noexcept;  ///< The bin is empty.
+void* refill_and_allocate(size_t size) noexcept;  ///< The bin is empty.
+void* refill_and_allocate_aligned(size_t alignment, size_t size) noexcept;
 void deallocate_slow(
     void* block) noexcept;  ///< Null, another node's, not cacheable, full, misaligned.
 size_t usable_size_slow(const void* block) noexcept;
 
 [[gnu::always_inline]] inline void* fast_allocate(size_t size) noexcept {
   if (__builtin_expect(size <= kMaxSmall, 1))
-    return pop_or(nh_class_table_abi1[(size + 7) >> 3], refill_and_allocate);
+    return pop_or(nh_class_table_abi1[(size + 7) >> 3], [=]() noexcept { return refill_and_allocate(size); });
   return allocate_slow(size);
 }
 
-/// \pre alignment is a power of two. What no class serves, or is above kMaxSmall, goes to `slow(alignment, size)`.
-template <class Slow>
-[[gnu::always_inline]] inline void* fast_allocate_aligned(size_t alignment, size_t size,
-                                                          Slow slow) noexcept {
+/// \pre alignment is a power of two.
+[[gnu::always_inline]] inline void* fast_allocate_aligned(size_t alignment, size_t size) noexcept {
   if (__builtin_expect(size <= kMaxSmall && alignment <= kPage, 1)) {
     const SizeClass c = nh_class_table_abi1[(size + 7) >> 3];
     return pop_or(kAlignedClasses[static_cast<unsigned>(__builtin_ctzll(alignment))][c],
-                  refill_and_allocate);
+                  [=]() noexcept { return refill_and_allocate_aligned(alignment, size); });
   }
-  return slow(alignment, size);
+  return refill_and_allocate_aligned(alignment, size);
 }
 
 [[gnu::always_inline]] inline void fast_deallocate(void* block) noexcept {

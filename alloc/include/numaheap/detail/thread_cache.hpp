@@ -71,8 +71,9 @@ extern NH_API RangeTable nh_ranges_abi1;
 extern NH_API __thread NodeCache* nh_home_cache_abi1 __attribute__((tls_model("initial-exec")));
 }
 
-[[gnu::always_inline]] inline void* pop_or(SizeClass c,
-                                           void* (*slow)(SizeClass) noexcept) noexcept {
+/// The newest block of the home cache's bin, or what `slow()` says.
+template <class Slow>
+[[gnu::always_inline]] inline void* pop_or(SizeClass c, Slow slow) noexcept {
   Bin& bin = nh_home_cache_abi1->bins[c];
   void** top = bin.top.load(std::memory_order_relaxed);
   void* block = top[-1];
@@ -81,11 +82,11 @@ extern NH_API __thread NodeCache* nh_home_cache_abi1 __attribute__((tls_model("i
     bin.top.store(top - 1, std::memory_order_relaxed);
     return block;
   }
-  return slow(c);
+  return slow();
 }
 
-[[gnu::always_inline]] inline void push_or(void* block, SizeClass c,
-                                           void (*slow)(void*, SizeClass) noexcept) noexcept {
+/// Pushes a block of the home node; anything else goes to `slow(block)`.
+[[gnu::always_inline]] inline void push_or(void* block, SizeClass c, void (*slow)(void*) noexcept) noexcept {
   NodeCache* home = nh_home_cache_abi1;
   Bin& bin = home->bins[c];
   void** top = bin.top.load(std::memory_order_relaxed);
@@ -97,7 +98,7 @@ extern NH_API __thread NodeCache* nh_home_cache_abi1 __attribute__((tls_model("i
     bin.top.store(top + 1, std::memory_order_relaxed);
     return;
   }
-  slow(block, c);
+  slow(block);
 }
 
 }  // namespace numaheap::detail
