@@ -18,8 +18,8 @@ static int failures = 0;
     }                                                                                         \
   } while (0)
 
-static int all_bytes_are(const void *block, size_t bytes, unsigned char value) {
-  const unsigned char *p = block;
+static int all_bytes_are(const void* block, size_t bytes, unsigned char value) {
+  const unsigned char* p = block;
   for (size_t i = 0; i < bytes; ++i) {
     if (p[i] != value) return 0;
   }
@@ -46,7 +46,7 @@ static void every_status_has_a_text_of_its_own(void) {
 
 static void blocks_are_aligned_usable_and_owned(void) {
   for (size_t bytes = 0; bytes < 100000; bytes = bytes * 3 / 2 + 1) {
-    char *block = nh_malloc(bytes);
+    char* block = nh_malloc(bytes);
     CHECK(block != NULL);
     CHECK((uintptr_t)block % (bytes <= 8 ? 8 : 16) == 0);
     CHECK(nh_malloc_usable_size(block) >= bytes);
@@ -67,13 +67,13 @@ static void blocks_are_aligned_usable_and_owned(void) {
 }
 
 static void zeroed_blocks_are_zero_even_when_used_before(void) {
-  void *used = nh_malloc(3000);
+  void* used = nh_malloc(3000);
   memset(used, 0xff, 3000);
   nh_free(used);
-  unsigned char *array = nh_calloc(30, 100);
+  unsigned char* array = nh_calloc(30, 100);
   CHECK(array != NULL && all_bytes_are(array, 3000, 0));
   nh_free(array);
-  unsigned char *block = nh_zalloc(3000);
+  unsigned char* block = nh_zalloc(3000);
   CHECK(block != NULL && all_bytes_are(block, 3000, 0));
   nh_free(block);
 }
@@ -89,7 +89,7 @@ static void an_array_whose_size_overflows_is_out_of_memory(void) {
 
 static void aligned_blocks_are_aligned(void) {
   for (size_t alignment = 1; alignment <= 65536; alignment *= 2) {
-    void *block = nh_aligned_alloc(alignment, 100);
+    void* block = nh_aligned_alloc(alignment, 100);
     CHECK(block != NULL && (uintptr_t)block % alignment == 0);
     nh_free_aligned_sized(block, alignment, 100);
   }
@@ -100,24 +100,26 @@ static void aligned_blocks_are_aligned(void) {
 static void a_block_lies_where_it_was_asked_for(void) {
   const unsigned here = nh_thread_node();
   CHECK(here != NH_NO_NODE);
-  char *local = nh_malloc(100);
+  char* local = nh_malloc(100);
   CHECK(nh_home_node(local) == here);
-  char *placed = nh_malloc_onnode(100, here);
+  char* placed = nh_malloc_onnode(100, here);
   CHECK(placed != NULL && nh_home_node(placed) == here);
-  char *aligned = nh_aligned_alloc_on((nh_placement){NH_NODE, here}, 4096, 8192);
+  char* aligned = nh_aligned_alloc_on((nh_placement){NH_NODE, here}, 4096, 8192);
   CHECK(aligned != NULL && (uintptr_t)aligned % 4096 == 0 && nh_home_node(aligned) == here);
   aligned[0] = 1;
   unsigned resident = NH_NO_NODE;
   const nh_status status = nh_resident_node(aligned, &resident);
-  CHECK(status == NH_NOT_PERMITTED || status == NH_NOT_SUPPORTED || (status == NH_OK && resident != NH_NO_NODE));
-  char *interleaved = nh_malloc_interleaved(1 << 20);
+  CHECK(status == NH_NOT_PERMITTED || status == NH_NOT_SUPPORTED ||
+        (status == NH_OK && resident != NH_NO_NODE));
+  char* interleaved = nh_malloc_interleaved(1 << 20);
   CHECK(interleaved != NULL && nh_owns(interleaved));
-  char *weighted = nh_malloc_weighted(1 << 20);
+  char* weighted = nh_malloc_weighted(1 << 20);
   CHECK(weighted != NULL && nh_owns(weighted));
   errno = 0;
   CHECK(nh_malloc_onnode(100, 1000000) == NULL && errno == EINVAL);
   errno = 0;
-  CHECK(nh_aligned_alloc_on((nh_placement){(nh_placement_kind)77, 0}, 1, 100) == NULL && errno == EINVAL);
+  CHECK(nh_aligned_alloc_on((nh_placement){(nh_placement_kind)77, 0}, 1, 100) == NULL &&
+        errno == EINVAL);
   CHECK(nh_set_thread_home((nh_placement){NH_NODE, here}) == NH_OK && nh_thread_node() == here);
   CHECK(nh_set_thread_home((nh_placement){NH_NODE, 1000000}) == NH_NOT_FOUND);
   CHECK(nh_set_thread_home((nh_placement){(nh_placement_kind)77, 0}) == NH_INVALID_ARGUMENT);
@@ -130,10 +132,10 @@ static void a_block_lies_where_it_was_asked_for(void) {
 }
 
 static void resizing_keeps_the_contents(void) {
-  unsigned char *block = nh_realloc(NULL, 10);
+  unsigned char* block = nh_realloc(NULL, 10);
   memset(block, 7, 10);
   for (size_t bytes = 10; bytes < 1000000; bytes *= 3) {
-    unsigned char *larger = nh_realloc(block, bytes * 3);
+    unsigned char* larger = nh_realloc(block, bytes * 3);
     CHECK(larger != NULL && all_bytes_are(larger, bytes, 7));
     block = larger;
     memset(block, 7, bytes * 3);
@@ -149,7 +151,7 @@ static void resizing_keeps_the_contents(void) {
 }
 
 static void a_batch_is_as_many_single_blocks(void) {
-  void *blocks[300];
+  void* blocks[300];
   CHECK(nh_malloc_batch(200, blocks, 300) == 300);
   for (size_t i = 0; i < 300; ++i) {
     CHECK(nh_malloc_usable_size(blocks[i]) >= 200);
@@ -165,14 +167,14 @@ static void a_batch_is_as_many_single_blocks(void) {
 
 static void used_memory_follows_what_is_live(void) {
   const size_t before = nh_used_memory();
-  void *block = nh_malloc(1 << 20);
+  void* block = nh_malloc(1 << 20);
   CHECK(nh_used_memory() >= before + (1 << 20));
   nh_free(block);
   CHECK(nh_used_memory() == before);
 }
 
 static void unused_memory_goes_back_to_the_kernel(void) {
-  char *block = nh_malloc(32 << 20);
+  char* block = nh_malloc(32 << 20);
   memset(block, 1, 32 << 20);
   nh_free(block);
   nh_trim();
@@ -181,13 +183,14 @@ static void unused_memory_goes_back_to_the_kernel(void) {
   CHECK(left != SIZE_MAX);
   const size_t rest = nh_purge_node(nh_thread_node(), (size_t)1 << 40, NULL);
   CHECK(first + rest >= 16 << 20);
+  nh_housekeep();
   nh_thread_idle();
   nh_free(nh_malloc(100));
 }
 
 static int hook_calls = 0;
-static void *hoard = NULL;
-static int free_the_hoard(size_t wanted_bytes, void *context) {
+static void* hoard = NULL;
+static int free_the_hoard(size_t wanted_bytes, void* context) {
   ++hook_calls;
   CHECK(wanted_bytes > 0);
   CHECK(context == &hoard);
@@ -198,7 +201,7 @@ static int free_the_hoard(size_t wanted_bytes, void *context) {
 }
 
 static int hard_events = 0;
-static void count_hard_events(const nh_limit_event *event, void *context) {
+static void count_hard_events(const nh_limit_event* event, void* context) {
   (void)context;
   CHECK(event->kind == NH_LIMIT_LIVE);
   CHECK(event->node == NH_NO_NODE);
@@ -227,7 +230,7 @@ static void beyond_a_hard_limit_the_hook_is_asked_but_not_by_the_try_forms(void)
   CHECK(hook_calls == 0);
   CHECK(hard_events > 0);
 
-  void *block = nh_malloc(kHoard);
+  void* block = nh_malloc(kHoard);
   CHECK(block != NULL);
   CHECK(hook_calls == 1);
   CHECK(nh_malloc(kHoard) == NULL);
@@ -247,15 +250,15 @@ static void limits_that_make_no_sense_are_refused(void) {
   size_t soft = 0, hard = 0;
   nh_get_node_limit(nh_thread_node(), &soft, &hard);
   CHECK(soft == 1 && hard == (size_t)1 << 40);
-  void *block = nh_malloc(8 << 20);
+  void* block = nh_malloc(8 << 20);
   CHECK(nh_over_soft_limit());
   nh_free(block);
   CHECK(nh_set_node_limit(nh_thread_node(), 0, 0) == NH_OK);
 }
 
 static int misuses = 0;
-static const void *misused = NULL;
-static void note_misuse(const nh_report *report, void *context) {
+static const void* misused = NULL;
+static void note_misuse(const nh_report* report, void* context) {
   CHECK(context == &misuses);
   CHECK(report->text != NULL && report->text[0] != 0);
   if (report->kind != NH_REPORT_MISUSE) return;

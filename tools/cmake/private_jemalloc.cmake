@@ -41,6 +41,7 @@ function(private_jemalloc output)
   file(WRITE ${dir}/keep "${keep}")
 
   set(object ${dir}/private_jemalloc.o)
+  set(shrink_tls ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/shrink_jemalloc_tls.cmake)
   add_custom_command(OUTPUT ${object}
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${dir}/members
     COMMAND ${CMAKE_COMMAND} -E make_directory ${dir}/members
@@ -48,8 +49,9 @@ function(private_jemalloc output)
     COMMAND sh -c "rm -f ${dir}/members/jemalloc_cpp*.o && ${CMAKE_LINKER} -r -o ${dir}/merged.o ${dir}/members/*.o"
     COMMAND ${NUMAHEAP_OBJCOPY} --redefine-syms=${dir}/renames --remove-section=.init_array
             --remove-section=.rela.init_array ${dir}/merged.o ${dir}/renamed.o
-    COMMAND ${NUMAHEAP_OBJCOPY} --keep-global-symbols=${dir}/keep ${dir}/renamed.o ${object}
-    DEPENDS ${archive} ${dir}/renames ${dir}/keep VERBATIM
+    COMMAND ${NUMAHEAP_OBJCOPY} --keep-global-symbols=${dir}/keep ${dir}/renamed.o ${dir}/whole.o
+    COMMAND ${CMAKE_COMMAND} -D OBJECT=${dir}/whole.o -D OUTPUT=${object} -D OBJCOPY=${NUMAHEAP_OBJCOPY} -P ${shrink_tls}
+    DEPENDS ${archive} ${dir}/renames ${dir}/keep ${shrink_tls} VERBATIM
     COMMENT "Making jemalloc private")
   add_custom_target(numaheap_private_jemalloc DEPENDS ${object})
   set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
