@@ -72,8 +72,10 @@ RoleResult parse_roles(std::string_view toml, const std::string& file) noexcept 
 RoleResult load_roles(const std::string& path) noexcept {
   std::string text;
   if (const int error = read_file(path, text); error != 0) {
-    return {std::nullopt,
-            {{path, 0, "", "", "the file cannot be read: " + std::string(std::strerror(error))}}};
+    RoleResult result;
+    result.mistakes.push_back(
+        {path, 0, "", "", "the file cannot be read: " + std::string(std::strerror(error))});
+    return result;
   }
   return parse_roles(text, path);
 }

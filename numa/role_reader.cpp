@@ -77,13 +77,19 @@ void RoleReader::mistake(const Entry& entry, const toml::node* value, std::strin
                        std::move(problem)});
 }
 
+RoleResult RoleReader::refused() {
+  RoleResult result;
+  result.mistakes = std::move(mistakes_);
+  return result;
+}
+
 RoleResult RoleReader::read(std::string_view toml) {
   const toml::parse_result parsed = toml::parse(toml, std::string_view(file_));
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
     mistakes_.push_back(
         {file_, line_of(error.source()), "", "", "not TOML: " + std::string(error.description())});
-    return {std::nullopt, std::move(mistakes_)};
+    return refused();
   }
   const toml::table& root = parsed.table();
   for (const auto& [key, value] : in_file_order(root)) {
@@ -100,9 +106,11 @@ RoleResult RoleReader::read(std::string_view toml) {
   if (!mistakes_.empty()) {
     std::stable_sort(mistakes_.begin(), mistakes_.end(),
                      [](const RoleMistake& a, const RoleMistake& b) { return a.line < b.line; });
-    return {std::nullopt, std::move(mistakes_)};
+    return refused();
   }
-  return {RolePlan{topology_, std::move(roles_)}, {}};
+  RoleResult result;
+  result.plan.emplace(RolePlan{std::move(topology_), std::move(roles_)});
+  return result;
 }
 
 void RoleReader::read_topology(const toml::table& root) {
@@ -133,7 +141,7 @@ void RoleReader::read_topology(const toml::table& root) {
   }
   Result<Topology> topology = Topology::load(source);
   if (topology) {
-    topology_ = std::make_shared<const Topology>(std::move(*topology));
+    topology_ = std::make_unique<const Topology>(std::move(*topology));
   } else {
     mistake(entry, topology.error().text);
   }

@@ -35,6 +35,7 @@ class RoleReader {
     const toml::node* value;
   };
 
+  RoleResult refused();
   void read_topology(const toml::table& root);
   void read_roles(const toml::table& root);
   void read_role(const std::string& name, const Entry& entry);
@@ -57,7 +58,7 @@ class RoleReader {
   void mistake(const Entry& entry, const toml::node* value, std::string problem);
 
   std::string file_;
-  std::shared_ptr<const Topology> topology_;
+  std::unique_ptr<const Topology> topology_;
   std::vector<Role> roles_;
   std::vector<RoleMistake> mistakes_;
 };

@@ -53,7 +53,7 @@ struct Role {
 };
 
 struct RolePlan {
-  std::shared_ptr<const Topology> topology;
+  std::unique_ptr<const Topology> topology;
   std::vector<Role>
       roles;  ///< In the order in which threads are matched, but for "default", which is first.
 };
