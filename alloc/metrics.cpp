@@ -267,6 +267,7 @@ void register_metrics() noexcept {
     stats::register_metric(*metric);
   }
   register_arena_metrics();
+  register_residency_metrics();
 }
 
 }  // namespace numaheap::alloc

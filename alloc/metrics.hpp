@@ -11,4 +11,7 @@ void register_metrics() noexcept;
 /// The part of them that comes from the arenas' own books.
 void register_arena_metrics() noexcept;
 
+/// The part that is asked of the kernel by samples: what of a node's memory lies elsewhere.
+void register_residency_metrics() noexcept;
+
 }  // namespace numaheap::alloc
