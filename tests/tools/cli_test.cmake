@@ -1,4 +1,5 @@
 # The command line. It is given a preload object that does nothing, so that these tests need no heap.
+find_package(nlohmann_json REQUIRED)
 add_library(cli_test_object MODULE cli_test_object.c)
 foreach(test cli_test cli_refusal_test)
   numaheap_test(tools_${test} SOURCES ${test}.cpp child_process.cpp LIBRARIES nlohmann_json::nlohmann_json)
