@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -244,6 +245,60 @@ int roles() {
   return 0;
 }
 
+/// On which nodes the pages of new memory of the calling thread are: "who: node share node share ...", in percent.
+void tell_nodes(const char* who) {
+  std::vector<void*> pages;
+  auto* large = static_cast<char*>(malloc(8 << 20));
+  for (size_t offset = 4096; offset < 8 << 20; offset += 4096) {
+    large[offset] = 1;
+    pages.push_back(large + offset);
+  }
+  std::vector<void*> small(2000);
+  for (void*& block : small) {
+    block = malloc(1000);
+    memset(block, 1, 1000);
+    pages.push_back(block);
+  }
+  for (void*& page : pages)
+    page = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(page) & ~uintptr_t{4095});
+  std::vector<int> nodes(pages.size());
+  if (syscall(SYS_move_pages, 0, pages.size(), pages.data(), nullptr, nodes.data(), 0) != 0)
+    exit(2);
+  std::map<int, size_t> on_node;
+  for (const int node : nodes) ++on_node[node];
+  printf("%s:", who);
+  for (const auto& [node, count] : on_node) printf(" %d %zu", node, count * 100 / nodes.size());
+  puts("");
+  fflush(stdout);
+  for (void* block : small) free(block);
+  free(large);
+}
+
+/// The memory of threads in several roles.
+int placement() {
+  in_thread([] {
+    pthread_setname_np(pthread_self(), "far-1");
+    tell_nodes("named by itself");
+  });
+  std::atomic<bool> named{false};
+  std::thread by_creator([&] {
+    while (!named) sched_yield();
+    tell_nodes("named by its creator");
+  });
+  pthread_setname_np(by_creator.native_handle(), "far-2");
+  named = true;
+  by_creator.join();
+  in_thread([] {
+    pthread_setname_np(pthread_self(), "spread");
+    tell_nodes("interleaved");
+  });
+  in_thread([] {
+    pthread_setname_np(pthread_self(), "pinned");
+    tell_nodes("pinned");
+  });
+  return 0;
+}
+
 /// What a child finds in its environment, and what is left of it here.
 int environment() {
   printf("own: %s\n", getenv("LD_PRELOAD") == nullptr ? "none" : getenv("LD_PRELOAD"));
@@ -258,6 +313,7 @@ const std::map<std::string, int (*)()> kProbes = {
     {"foreign-pointer", foreign_pointer},
     {"fork", fork_among_threads},
     {"interior-pointer", interior_pointer},
+    {"placement", placement},
     {"roles", roles},
     {"sdallocx", sized_free_of_jemalloc},
     {"signals", signals},

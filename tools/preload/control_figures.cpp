@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "numaheap/alloc.hpp"
 #include "numaheap/base/mutex.hpp"
 #include "size_classes.hpp"
 
@@ -29,6 +30,7 @@ constinit KnownArena g_arenas[numa::AddressSpace::kMaxRanges] NH_GUARDED_BY(g_mu
 constinit KnownBins g_bins NH_GUARDED_BY(g_mutex){};
 
 void refresh() NH_REQUIRES(g_mutex) {
+  housekeep();  // who asks ten times a second, as Redis does, keeps an otherwise idle heap going
   read_statistics(g_heap);
   ++g_epoch;
 }

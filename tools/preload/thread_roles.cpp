@@ -63,18 +63,28 @@ CpuSet process_cpus() {
 
 Bytes least(Bytes a, Bytes b) { return a.value == 0 || (b.value != 0 && b < a) ? b : a; }
 
-/// Of roles that share a node the least limit holds.
-void set_limits(const RoleTable& table) {
+/// Sets what a role says of its nodes. Of roles that share a node the least limit holds, and the first spill order.
+void set_up_nodes(const RoleTable& table) {
+  NodeSet ordered;
   for (unsigned i = 0; i < table.size(); ++i) {
     const RoleEntry& role = table[i];
-    if (role.soft_limit.value == 0 && role.hard_limit.value == 0) continue;
     for (NodeId node = role.nodes.next(NodeId{0}); node != kNoNode;
          node = role.nodes.next(NodeId{node.value + 1})) {
-      const Limit now = node_limit(node);
-      const Limit limit{least(now.soft, role.soft_limit), least(now.hard, role.hard_limit)};
-      const Status set = set_node_limit(node, limit);
-      if (!set)
-        print_line("limit: role %s on node %u: %s", role.name, node.value, set.error().text);
+      if (role.soft_limit.value != 0 || role.hard_limit.value != 0) {
+        const Limit now = node_limit(node);
+        const Status set = set_node_limit(
+            node, {least(now.soft, role.soft_limit), least(now.hard, role.hard_limit)});
+        if (!set)
+          print_line("limit: role %s, node %u: %s", role.name, node.value, set.error().text);
+      }
+      if (role.spill_count != 0 && !ordered.contains(node)) {
+        ordered.insert(node);
+        const Status set = set_spill_order(node, {role.spill, role.spill_count});
+        if (!set) {
+          print_line("placement: role %s: the spill order of node %u is not set: %s", role.name,
+                     node.value, set.error().text);
+        }
+      }
     }
   }
 }
@@ -95,7 +105,7 @@ Roles* roles() {
           print_line("setting: NUMAHEAP_ROLES: %s; no role is applied", parsed.error().text);
         if (parsed && g_roles.table.size() != 0) {
           g_roles.process_cpus = process_cpus();
-          set_limits(g_roles.table);
+          set_up_nodes(g_roles.table);
           state = State::kRead;
         }
       }

@@ -10,8 +10,8 @@
 
 namespace numaheap::preload {
 
-/// Reads the roles, sets their limits and gives the calling thread its role, by the program's name. Called at load;
-/// a thread or a name that comes earlier has the roles read by itself.
+/// Reads the roles, sets the limits and spill orders of their nodes, and gives the calling thread its role by the
+/// program's name. Called at load; a thread or a name that comes earlier has the roles read by itself.
 void start_roles() noexcept;
 
 }  // namespace numaheap::preload
