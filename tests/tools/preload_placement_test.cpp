@@ -48,7 +48,10 @@ TEST(PreloadPlacement, PutsTheMemoryOfARolesThreadsWhereTheRoleSays) {
   EXPECT_EQ(shares(finished.out, "pinned"), all_far) << finished.out << finished.err;
   const auto spread = shares(finished.out, "interleaved");
   EXPECT_EQ(spread.size(), nodes_with_memory().size()) << finished.out;
-  for (const auto& [node, share] : spread) EXPECT_GT(share, 50 / spread.size()) << finished.out;
+  for (const auto& [node, share] : spread) {
+    EXPECT_GT(share, 25 / spread.size())
+        << finished.out;  // in steps of 2 MiB where huge pages are on
+  }
 }
 
 }  // namespace

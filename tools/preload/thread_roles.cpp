@@ -138,11 +138,14 @@ int pin(const Roles& all, pthread_t thread, const RoleEntry& role) {
 }
 
 Placement placement_of(const RoleEntry& role) {
+  const NodeId first = role.nodes.next(NodeId{0});
   switch (role.memory) {
     case numa::RoleMemory::kLocal:
-      return Placement::local();
+      // Pinned to one node: the home is that node from now on, not only when the heap notices that the thread moved.
+      return !role.cpus.empty() && role.nodes.size() == 1 ? Placement::node(first)
+                                                          : Placement::local();
     case numa::RoleMemory::kNode:
-      return Placement::node(role.nodes.next(NodeId{0}));
+      return Placement::node(first);
     case numa::RoleMemory::kInterleaved:
       return Placement::interleaved();
     case numa::RoleMemory::kWeighted:
