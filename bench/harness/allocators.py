@@ -4,7 +4,6 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 NUMAHEAP = "numaheap"
 LIBRARY_FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
@@ -19,13 +18,12 @@ class Allocator:
     name: str
     library: Path
     what: str
+    settings: tuple = ()  # (name, value) of environment variables
 
-    def environment(self, extra: Optional[dict] = None) -> dict:
-        """This process' environment without anybody's settings, with this allocator preloaded."""
+    def environment(self) -> dict:
+        """This process' environment without anybody's settings, with this allocator preloaded and its own settings."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(SETTING_PREFIXES)}
-        environment["LD_PRELOAD"] = str(self.library)
-        environment.update(extra or {})
-        return environment
+        return {**environment, "LD_PRELOAD": str(self.library), **dict(self.settings)}
 
 
 # name, object, Debian package

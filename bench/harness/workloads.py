@@ -4,7 +4,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Optional, Sequence
+from typing import Callable, Sequence
 
 from .allocators import Allocator
 from .errors import BenchError
@@ -32,11 +32,11 @@ def probe(programs: Path) -> dict:
     return json.loads(output)
 
 
-def run_row(programs: Path, row: str, allocator: Allocator, seconds: float, extra: Optional[dict] = None) -> dict:
+def run_row(programs: Path, row: str, allocator: Allocator, seconds: float) -> dict:
     """One measurement. The program itself checks that its malloc is the allocator's."""
     command = [programs / "nh_workloads", "--seconds", str(seconds), "--expect-malloc", allocator.library, row]
     try:
-        done = subprocess.run(command, env=allocator.environment(extra), capture_output=True, text=True,
+        done = subprocess.run(command, env=allocator.environment(), capture_output=True, text=True,
                               timeout=TIME_LIMIT_S)
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"{row} under {allocator.name} took longer than {TIME_LIMIT_S} s") from error
@@ -59,7 +59,7 @@ class Results:
 
 
 def run_interleaved(programs: Path, rows: Sequence[Row], allocators: Sequence[Allocator], rounds: int, seconds: float,
-                    extra: Optional[dict] = None, progress: Callable[[str], None] = lambda text: None) -> Results:
+                    progress: Callable[[str], None] = lambda text: None) -> Results:
     """A B C A B C: every round runs every row under every allocator, starting with another one each time. A row that
     fails under an allocator is told and not tried again there."""
     results = Results(list(rows), {row.name: {} for row in rows}, [])
@@ -72,7 +72,7 @@ def run_interleaved(programs: Path, rows: Sequence[Row], allocators: Sequence[Al
                 if (row.name, allocator.name) in failed:
                     continue
                 try:
-                    sample = run_row(programs, row.name, allocator, seconds, extra)
+                    sample = run_row(programs, row.name, allocator, seconds)
                 except BenchError as error:
                     failed.add((row.name, allocator.name))
                     results.samples[row.name].pop(allocator.name, None)

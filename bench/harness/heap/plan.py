@@ -22,7 +22,7 @@ class Effort:
     whole_machines: bool    # every virtual machine, or the shortest set
 
 
-QUICK = Effort(row_seconds=0.2, rounds=3, pair_least=6, pair_most=14, server_rounds=3, server_pairs=20, repetitions=3,
+QUICK = Effort(row_seconds=0.2, rounds=3, pair_least=6, pair_most=14, server_rounds=3, server_pairs=20, repetitions=5,
                benchmark_seconds=0.05, accounting_processes=24, whole_machines=False)
 FULL = Effort(row_seconds=1.0, rounds=9, pair_least=12, pair_most=40, server_rounds=10, server_pairs=30, repetitions=9,
               benchmark_seconds=0.5, accounting_processes=60, whole_machines=True)
