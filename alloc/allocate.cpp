@@ -14,6 +14,7 @@
 #include "slow_path.hpp"
 #include "system_backend.hpp"
 #include "thread_home.hpp"
+#include "valgrind.hpp"
 
 namespace numaheap {
 
@@ -47,39 +48,68 @@ bool admitted(ThreadState& thread, HeapCache& cache, size_t bytes) noexcept {
   return limits_admit(cache.placement, bytes);
 }
 
+/// Marks and books a block that came straight from the arena. \returns its usable size.
+size_t book_from_arena(HeapCache& cache, SizeClass c, void* block) noexcept {
+  const size_t usable = c == kDirectBlock ? NodeArena::usable_size(block) : kClassSizes[c];
+  g_heap.mark_block(block, c, usable);
+  if (c == kDirectBlock) {
+    count_direct_taken(cache, usable);
+  } else {
+    count_filled(cache, c, 1);
+  }
+  detail::unpoison(block, usable);
+  return usable;
+}
+
+/// What serve() does where nothing is cached. jemalloc must not be asked for zeros: it would write to a block that
+/// valgrind takes for freed.
+void* serve_under_valgrind(HeapCache& cache, const Request& request) noexcept {
+  NodeArena& arena = g_heap.placement(cache.placement).arena;
+  void* block = nullptr;
+  if (request.size_class == kDirectBlock) {
+    block = arena.take_direct(request.bytes, request.alignment, false);
+  } else {
+    arena.take(request.size_class, &block, 1);
+  }
+  if (block == nullptr) return nullptr;
+  const size_t usable = book_from_arena(cache, request.size_class, block);
+  valgrind::allocated(block, usable);
+  if (request.zero) memset(block, 0, usable);
+  return block;
+}
+
+/// A block of a class that the bin has or gets. nullptr: there is no memory.
+void* pop_or_fill(ThreadState& thread, HeapCache& cache, const Request& request) noexcept {
+  const SizeClass c = request.size_class;
+  Bin& bin = cache.bins[c];
+  if (bin_count(bin) == 0 && !fill_bin(thread, cache, c)) return nullptr;
+  void** const top = bin.top.load(std::memory_order_relaxed) - 1;
+  bin.top.store(top, std::memory_order_relaxed);
+  detail::unpoison(*top, kClassSizes[c]);
+  if (request.zero) memset(*top, 0, request.bytes);
+  return *top;
+}
+
 /// Takes a block that the cache's bin, its node's caches or its arena has. nullptr: there is none.
 void* serve(ThreadState& thread, HeapCache& cache, const Request& request) noexcept {
   if (!admitted(thread, cache, request.bytes)) return nullptr;
   NodeArena& arena = g_heap.placement(cache.placement).arena;
   const SizeClass c = request.size_class;
   void* block = nullptr;
-  if (c == kDirectBlock) {
+  if (g_heap.under_valgrind()) {
+    block = serve_under_valgrind(cache, request);
+  } else if (c == kDirectBlock) {
     block = arena.take_direct(request.bytes, request.alignment, request.zero);
-    if (block == nullptr) return nullptr;
-    const size_t usable = NodeArena::usable_size(block);
-    g_heap.mark_block(block, kDirectBlock, usable);
-    detail::unpoison(block, usable);
-    count_direct_taken(cache, usable);
+    if (block != nullptr) book_from_arena(cache, c, block);
+  } else if (request.zero && kClassSizes[c] > detail::kMaxSmall && bin_count(cache.bins[c]) == 0) {
+    // Pages fresh from the kernel are zero already, which only the arena knows.
+    block = arena.take_zeroed(c);
+    if (block != nullptr) book_from_arena(cache, c, block);
   } else {
-    Bin& bin = cache.bins[c];
-    bool zeroed = false;
-    if (bin_count(bin) == 0 && request.zero && kClassSizes[c] > detail::kMaxSmall) {
-      // Pages fresh from the kernel are zero already, which only the arena knows.
-      block = arena.take_zeroed(c);
-      if (block == nullptr) return nullptr;
-      g_heap.mark_block(block, c, kClassSizes[c]);
-      count_filled(cache, c, 1);
-      zeroed = true;
-    } else {
-      if (bin_count(bin) == 0 && !fill_bin(thread, cache, c)) return nullptr;
-      void** const top = bin.top.load(std::memory_order_relaxed) - 1;
-      block = *top;
-      bin.top.store(top, std::memory_order_relaxed);
-    }
-    settle(cache, c);
-    detail::unpoison(block, kClassSizes[c]);
-    if (request.zero && !zeroed) memset(block, 0, request.bytes);
+    block = pop_or_fill(thread, cache, request);
   }
+  if (block == nullptr) return nullptr;
+  settle(cache, c);
   publish(cache, false);
   cache.range_bytes = g_heap.space().opened(cache.placement).value;
   return block;
@@ -136,6 +166,7 @@ void deallocate_direct(ThreadState& thread, unsigned placement, void* block) noe
   // Nothing starts here any more: a second free of it is told apart, as long as the page is not used anew.
   g_heap.mark_block(block, detail::kNoBlock, 1);
   detail::poison(block, usable);
+  if (g_heap.under_valgrind()) valgrind::freed(block);
   g_heap.placement(placement).arena.give_direct(block);
   if (cache != nullptr) {
     count_direct_given(*cache, usable);
@@ -166,9 +197,13 @@ void deallocate_inside(ThreadState& thread, void* block) noexcept {
     return;
   }
   Bin& bin = cache->bins[c];
-  make_room(thread, *cache, c);
+  if (g_heap.under_valgrind()) {
+    valgrind::freed(block);
+  } else {
+    make_room(thread, *cache, c);
+  }
   void** const top = bin.top.load(std::memory_order_relaxed);
-  if (top == bin.limit) {  // no memory for an array
+  if (top == bin.limit) {  // nothing may be cached, or there is no memory for an array
     g_heap.placement(placement).arena.give(c, &block, 1);
     count_returned(*cache, c, 1);
   } else {
@@ -414,9 +449,10 @@ void* reallocate(void* block, size_t size) noexcept {
     before.usable = emergency_size(block);
   }
   const SizeClass c = class_for(size, 1);
-  if (c == before.size_class && c != detail::kDirectBlock) return block;
+  if (c == before.size_class && c != detail::kDirectBlock)
+    return block;  // valgrind was told the usable size
   const int saved_errno = errno;
-  if (before.size_class != detail::kNoBlock) {
+  if (before.size_class != detail::kNoBlock && !g_heap.under_valgrind()) {
     if (before.usable >= kWorthKeeping && resize_in_place(block, before, size)) {
       errno = saved_errno;
       return block;

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "valgrind.hpp"
+
 namespace numaheap::alloc {
 
 namespace {
@@ -90,6 +92,7 @@ ExtentPool::Taken ExtentPool::take(size_t bytes, size_t alignment, uintptr_t at,
     (void)give(taken.start, bytes, !taken.zeroed);  // at worst address space is lost
     return {};
   }
+  if (!taken.zeroed) valgrind::recycled(taken.start, bytes);
   if (zero && !taken.zeroed) {
     memset(reinterpret_cast<void*>(taken.start), 0, bytes);
     taken.zeroed = true;

@@ -17,6 +17,7 @@
 #include "report.hpp"
 #include "slow_path.hpp"
 #include "thread_home.hpp"
+#include "valgrind.hpp"
 
 namespace numaheap::detail {
 RangeTable nh_ranges_abi1;
@@ -33,6 +34,7 @@ bool Heap::start() noexcept {
   const MutexLock lock(start_mutex_);
   if (state_.load(std::memory_order_relaxed) != State::kNew) return is_started();
   settings_ = read_settings();
+  under_valgrind_ = valgrind::running();
   const int saved_errno = errno;
   bool ok = true;
   if (!settings_.system_backend) {

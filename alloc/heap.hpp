@@ -55,6 +55,8 @@ class Heap {
   /// \pre started().
   [[nodiscard]] bool system_backend() const noexcept { return settings_.system_backend; }
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+  /// Nothing is cached: valgrind wants to be told of every block.
+  [[nodiscard]] bool under_valgrind() const noexcept { return under_valgrind_; }
 
   [[nodiscard]] const numa::AddressSpace& space() const noexcept { return space_; }
   [[nodiscard]] unsigned placement_count() const noexcept { return placement_count_; }
@@ -120,6 +122,7 @@ class Heap {
   std::atomic<State> state_{State::kNew};
   Mutex start_mutex_;
   Settings settings_;
+  bool under_valgrind_ = false;
   numa::AddressSpace space_;
   unsigned placement_count_ = 0;
   unsigned node_placements_ = 0;  ///< The first so many placements are nodes.

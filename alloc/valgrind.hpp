@@ -1,0 +1,40 @@
+/// \file
+/// What valgrind is told: every block when it is handed out and when it is freed.
+///
+/// Under valgrind no cache holds blocks, so that every call comes by the slow path, where this is asked; otherwise it
+/// costs the fast path nothing. Blocks are told at their usable size, since programs may use all of it: for the exact
+/// size, run with NUMAHEAP_BACKEND=system.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#endif
+
+namespace numaheap::alloc::valgrind {
+
+#ifdef RUNNING_ON_VALGRIND
+
+inline bool running() noexcept { return RUNNING_ON_VALGRIND != 0; }
+inline void allocated(void* block, size_t bytes) noexcept {
+  VALGRIND_MALLOCLIKE_BLOCK(block, bytes, 0, 0);
+}
+inline void freed(void* block) noexcept { VALGRIND_FREELIKE_BLOCK(block, 0); }
+/// Pages of freed blocks that serve something else now.
+inline void recycled(uintptr_t start, size_t bytes) noexcept {
+  (void)VALGRIND_MAKE_MEM_UNDEFINED(reinterpret_cast<void*>(start), bytes);
+}
+
+#else
+
+inline bool running() noexcept { return false; }
+inline void allocated(void*, size_t) noexcept {}
+inline void freed(void*) noexcept {}
+inline void recycled(uintptr_t, size_t) noexcept {}
+
+#endif
+
+}  // namespace numaheap::alloc::valgrind
