@@ -16,6 +16,7 @@
 #include "size_classes.hpp"
 
 using numaheap::detail::fast_allocate;
+using numaheap::detail::fast_allocate_aligned;
 using numaheap::detail::fast_deallocate;
 using numaheap::detail::fast_usable_size;
 using numaheap::preload::class_bytes;
@@ -31,11 +32,11 @@ void* allocate(size_t size, int flags) {
   const size_t alignment = alignment_of(flags);
   const bool plain = alignment <= 8;  // every block is aligned so
   if ((flags & kZero) == 0)
-    return plain ? fast_allocate(size) : numaheap::allocate_aligned(alignment, size);
+    return plain ? fast_allocate(size) : fast_allocate_aligned(alignment, size);
   // Zeros reach to the end of what is usable: growing with MALLOCX_ZERO counts on it.
   const size_t usable = class_bytes(size, alignment);
   if (plain && usable != 0) return numaheap::allocate_zeroed(usable);
-  void* block = numaheap::allocate_aligned(alignment, size);
+  void* block = fast_allocate_aligned(alignment, size);
   if (block != nullptr) memset(block, 0, fast_usable_size(block));
   return block;
 }

@@ -2,7 +2,7 @@
 /// The malloc family under glibc's names: what a program that was never built for us calls.
 ///
 /// Each function does what malloc(3), posix_memalign(3) and glibc 2.36 say of it, errno included. malloc, free and
-/// malloc_usable_size are the inlined hit path and a tail call; everything else is in the heap.
+/// malloc_usable_size are the inlined hit path and a tail call; what misses is in the heap.
 /// Threads: any, at any time: before constructors, after main, in a forked child.
 
 #include <errno.h>
@@ -17,10 +17,14 @@
 #include "numaheap/detail/fast_path.hpp"
 
 using numaheap::detail::fast_allocate;
+using numaheap::detail::fast_allocate_aligned;
 using numaheap::detail::fast_deallocate;
 using numaheap::detail::fast_usable_size;
+using numaheap::detail::kAlignedClasses;
 using numaheap::detail::kMaxSmall;
 using numaheap::detail::kPage;
+using numaheap::detail::nh_class_table_abi1;
+using numaheap::detail::pop_or;
 
 namespace {
 
@@ -29,10 +33,25 @@ void* refuse(int error) {
   return nullptr;
 }
 
+bool is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
 /// glibc 2.36's memalign, which its aligned_alloc is too: any alignment, rounded up to a power of two.
 void* allocate_rounding_alignment(size_t alignment, size_t size) {
-  if (alignment > SIZE_MAX / 2 + 1) return refuse(EINVAL);
-  return numaheap::allocate_aligned(std::bit_ceil(alignment), size);
+  if (__builtin_expect(!is_power_of_two(alignment), 0)) {
+    if (alignment > SIZE_MAX / 2 + 1) return refuse(EINVAL);
+    alignment = std::bit_ceil(alignment);
+  }
+  return fast_allocate_aligned(alignment, size);
+}
+
+/// What posix_memalign does when the cache has no block: the error is its return value, and errno is not touched.
+[[gnu::noinline]] int allocate_keeping_errno(void** result, size_t alignment, size_t size) {
+  const int saved_errno = errno;
+  void* block = fast_allocate_aligned(alignment, size);
+  errno = saved_errno;
+  if (block == nullptr) return ENOMEM;
+  *result = block;
+  return 0;
 }
 
 }  // namespace
@@ -75,14 +94,17 @@ NH_API void free_aligned_sized(void* block, size_t /*alignment*/, size_t /*size*
 }
 
 NH_API int posix_memalign(void** result, size_t alignment, size_t size) noexcept {
-  if (alignment == 0 || (alignment & (alignment - 1)) != 0 || alignment % sizeof(void*) != 0)
-    return EINVAL;
-  const int saved_errno = errno;  // the error is the return value, and errno is not touched
-  void* block = numaheap::allocate_aligned(alignment, size);
-  errno = saved_errno;
-  if (block == nullptr) return ENOMEM;
-  *result = block;
-  return 0;
+  if (!is_power_of_two(alignment) || alignment < sizeof(void*)) return EINVAL;
+  if (__builtin_expect(size <= kMaxSmall && alignment <= kPage, 1)) {  // a hit touches no errno
+    void* block =
+        pop_or(kAlignedClasses[__builtin_ctzll(alignment)][nh_class_table_abi1[(size + 7) >> 3]],
+               []() noexcept -> void* { return nullptr; });
+    if (__builtin_expect(block != nullptr, 1)) {
+      *result = block;
+      return 0;
+    }
+  }
+  return allocate_keeping_errno(result, alignment, size);
 }
 
 NH_API void* aligned_alloc(size_t alignment, size_t size) noexcept {
@@ -93,11 +115,11 @@ NH_API void* memalign(size_t alignment, size_t size) noexcept {
   return allocate_rounding_alignment(alignment, size);
 }
 
-NH_API void* valloc(size_t size) noexcept { return numaheap::allocate_aligned(kPage, size); }
+NH_API void* valloc(size_t size) noexcept { return fast_allocate_aligned(kPage, size); }
 
 NH_API void* pvalloc(size_t size) noexcept {
   if (size > SIZE_MAX - (kPage - 1)) return refuse(ENOMEM);
-  return numaheap::allocate_aligned(kPage, (size + kPage - 1) & ~(kPage - 1));
+  return fast_allocate_aligned(kPage, (size + kPage - 1) & ~(kPage - 1));
 }
 
 NH_API size_t malloc_usable_size(void* block) noexcept { return fast_usable_size(block); }

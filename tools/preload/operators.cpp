@@ -16,7 +16,6 @@
 #include <new>
 
 #include "message.hpp"
-#include "numaheap/alloc.hpp"
 #include "numaheap/detail/fast_path.hpp"
 
 // std::get_new_handler and std::__throw_bad_alloc of the program's runtime. Null where the program is not linked with
@@ -30,6 +29,7 @@ extern "C" {
 namespace {
 
 using numaheap::detail::fast_allocate;
+using numaheap::detail::fast_allocate_aligned;
 using numaheap::detail::fast_deallocate;
 using numaheap::detail::kMaxSmall;
 using numaheap::detail::nh_class_table_abi1;
@@ -95,8 +95,8 @@ extern "C" {
 [[gnu::visibility("hidden")]] void* nh_preload_aligned_new(size_t size, std::align_val_t align) {
   const auto alignment = static_cast<size_t>(align);
   if (alignment == 0 || (alignment & (alignment - 1)) != 0) throw_bad_alloc();
-  if (void* block = numaheap::allocate_aligned(alignment, size)) return block;
-  return allocate_with_handler([=] { return numaheap::allocate_aligned(alignment, size); });
+  if (void* block = fast_allocate_aligned(alignment, size)) return block;
+  return allocate_with_handler([=] { return fast_allocate_aligned(alignment, size); });
 }
 
 }  // extern "C"
@@ -136,8 +136,7 @@ NH_API void* operator new(size_t size, std::align_val_t alignment,
                           const std::nothrow_t& tag) noexcept {
   const bool ours = used_aligned_new == &nh_preload_aligned_new;
   if (__builtin_expect(ours, 1)) {
-    if (void* block = numaheap::allocate_aligned(static_cast<size_t>(alignment), size))
-      return block;
+    if (void* block = fast_allocate_aligned(static_cast<size_t>(alignment), size)) return block;
   }
   auto* runtime_new =
       find_in_runtime<void*(size_t, std::align_val_t, const std::nothrow_t&) noexcept>(
