@@ -217,6 +217,15 @@ Bytes flush_thread(ThreadState& thread) noexcept {
   return total;
 }
 
+void leave_caches(ThreadState& thread) noexcept {
+  flush_thread(thread);
+  for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
+    HeapCache* cache = thread.caches[i].load(std::memory_order_relaxed);
+    if (cache == nullptr) continue;
+    for_each_used_class(*cache, [&](SizeClass c) { set_capacity(thread, cache->bins[c], c, 0); });
+  }
+}
+
 void settle_thread(ThreadState& thread) noexcept {
   for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
     HeapCache* cache = thread.caches[i].load(std::memory_order_relaxed);

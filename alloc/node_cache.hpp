@@ -27,6 +27,10 @@ void flush_bin(HeapCache& cache, detail::SizeClass c, size_t count) noexcept;
 Bytes flush_cache(HeapCache& cache) noexcept;
 Bytes flush_thread(ThreadState& thread) noexcept;
 
+/// The thread ends: sends all of it home, and leaves bins that start small again, or each thread that the state serves
+/// would double what the last one needed. Arrays stay.
+void leave_caches(ThreadState& thread) noexcept;
+
 /// Makes what was the thread's home cache an outgoing one: flushed, and shallow from now on.
 void make_outgoing(ThreadState& thread, HeapCache& cache) noexcept;
 

@@ -42,7 +42,7 @@ void thread_exits(void* /*value*/) {
     const SlowPath slow;
     if (!slow.entered())
       return;  // the thread ends inside the allocator: its state is lost, nothing else
-    flush_thread(*state);
+    leave_caches(*state);
     t_locals.state = nullptr;  // so that no home cache is put back
     t_locals.exited = true;
   }
