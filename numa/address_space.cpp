@@ -6,11 +6,11 @@
 
 #include <bit>
 
-#include "cpu_mask.hpp"
 #include "kernel_file.hpp"
 #include "numaheap/numa/machine.hpp"
 #include "policy.hpp"
 #include "system_error.hpp"
+#include "thread_affinity.hpp"
 
 // Defined where the program is built with ThreadSanitizer, whether or not this library is.
 extern "C" void __tsan_init() __attribute__((weak));

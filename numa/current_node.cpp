@@ -4,9 +4,9 @@
 
 #include <atomic>
 
-#include "cpu_mask.hpp"
 #include "kernel_file.hpp"
 #include "numaheap/numa/machine.hpp"
+#include "thread_affinity.hpp"
 
 namespace numaheap::numa {
 
@@ -51,11 +51,11 @@ NodeId current_node() noexcept {
 
 NodeId pinned_node(const char* node_directory) noexcept {
   const KeepErrno keep_errno;
-  CpuMask mine;
+  CpuSet mine;
   if (get_thread_affinity(mine) != 0) return kNoNode;
   // The thread runs on a CPU of its mask: no other node than this CPU's can hold them all.
   const NodeId node = current_node();
-  CpuMask cpus;
+  CpuSet cpus;
   if (read_node_cpus(node_directory, node, cpus)) return mine.is_subset_of(cpus) ? node : kNoNode;
   const bool has_nodes = KernelFile(Path(node_directory).add("/online").c_str()).is_open();
   return has_nodes ? kNoNode : NodeId{0};

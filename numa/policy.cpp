@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "cpu_mask.hpp"
+#include "thread_affinity.hpp"
 
 namespace numaheap::numa {
 

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "numa/cpu_mask.hpp"
+#include "numa/thread_affinity.hpp"
 #include "numaheap/base/bytes.hpp"
 #include "numaheap/base/node_id.hpp"
 #include "numaheap/numa/machine.hpp"
@@ -42,9 +42,9 @@ inline std::vector<NodeId> nodes_to_run_on() {
 }
 
 inline bool pin_to(NodeId node) {
-  numa::CpuMask cpus;
+  numa::CpuSet cpus;
   return numa::read_node_cpus(numa::kNodeDirectory, node, cpus) &&
-         numa::set_thread_affinity(cpus) == 0;
+         numa::set_thread_affinity(cpus).has_value();
 }
 
 /// Runs body() in a new thread that is pinned to a node, and waits for it.

@@ -259,7 +259,7 @@ TEST(Placement, PopulatesFromTheNodeWhereMbindIsRefused) {
             tests::refuse_system_calls({{SYS_mbind, EPERM}, {SYS_set_mempolicy, EPERM}}));
         auto ranges = std::make_unique<NodeRanges>();
         NH_CHILD_EXPECT(ranges->reserved());
-        CpuMask before;
+        CpuSet before;
         NH_CHILD_EXPECT(get_thread_affinity(before) == 0);
         const NodeSet with_cpus = read_machine().with_cpus;
         for (unsigned range = 0; range < ranges->nodes().size(); ++range) {
@@ -275,7 +275,7 @@ TEST(Placement, PopulatesFromTheNodeWhereMbindIsRefused) {
           const NodeId populated =
               has_cpus ? node : kNoNode;  // by first touch nothing is there yet
           NH_CHILD_EXPECT(pages_by_node(start, MiB(1).value)[populated] == MiB(1).value / kPage);
-          CpuMask after;
+          CpuSet after;
           NH_CHILD_EXPECT(get_thread_affinity(after) == 0);
           NH_CHILD_EXPECT(before.is_subset_of(after) && after.is_subset_of(before));
         }
