@@ -117,7 +117,7 @@ void RoleReader::read_topology(const toml::table& root) {
   std::string source = "live";
   Entry entry{"topology", root.get("topology"), 0};
   if (entry.value != nullptr && !entry.value->is_table()) {
-    mistake(entry, "this is a table; accepted is [topology] with the key source");
+    mistake(entry, "this is not a table; accepted is [topology] with the key source");
     return;
   }
   if (entry.value != nullptr) {
@@ -151,8 +151,8 @@ void RoleReader::read_roles(const toml::table& root) {
   const toml::node* roles = root.get("roles");
   if (roles == nullptr) return;
   if (!roles->is_table()) {
-    mistake({"roles", roles, 0},
-            "this is a table; accepted is [roles.NAME] with the keys " + std::string(kRoleKeys));
+    mistake({"roles", roles, 0}, "this is not a table; accepted is [roles.NAME] with the keys " +
+                                     std::string(kRoleKeys));
     return;
   }
   for (const auto& [key, value] : in_file_order(*roles->as_table())) {

@@ -197,9 +197,9 @@ TEST(RoleMistakes, NameTheTopologyThatIsNone) {
   EXPECT_EQ(mistake("[topology]\nsource = 4"),
             "r.toml:2: topology.source = 4: this is not a string; accepted are \"live\", "
             "\"xml:PATH\" and a synthetic topology of hwloc");
-  EXPECT_EQ(
-      mistake("topology = 'live'"),
-      "r.toml:1: topology = \"live\": this is a table; accepted is [topology] with the key source");
+  EXPECT_EQ(mistake("topology = 'live'"),
+            "r.toml:1: topology = \"live\": this is not a table; accepted is [topology] with the "
+            "key source");
 }
 
 TEST(RoleMistakes, NameRolesThatAreNone) {

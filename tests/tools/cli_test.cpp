@@ -295,6 +295,12 @@ TEST(NumaheapRun, ExplainsAsJsonWithoutRunningAnything) {
   EXPECT_NE(run({"test", "-e", touched}).status, 0);
 }
 
+TEST(NumaheapRun, ExplainsWordsThatAreNoUnicodeAsJson) {
+  const Finished finished = numaheap_command({"run", "--explain", "--json", "--", "\xff"});
+  EXPECT_EQ(finished.status, 0) << finished.err;
+  EXPECT_EQ(json::parse(finished.out)["command"][0], "\uFFFD");
+}
+
 TEST(NumaheapRun, NamesThePlacesWhereItLookedForTheObject) {
   const Finished named =
       numaheap_command({"run", "--", "true"}, {{"NUMAHEAP_PRELOAD", "/nowhere/object.so"}});

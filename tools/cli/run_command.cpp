@@ -142,7 +142,7 @@ void print_explanation(const RunOptions& options, const std::optional<RolePlan>&
         {"command", options.command},
         {"refused", refusal ? ordered_json(refusal->sentence) : ordered_json(nullptr)}};
     for (const numa::RoleExplanation& role : roles) json["roles"].push_back(to_json(role));
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json.dump(2, ' ', false, ordered_json::error_handler_t::replace));
     return;
   }
   if (plan) fmt::print("topology {}\n{}", plan->topology->source(), to_text(roles));
@@ -166,7 +166,7 @@ int print_settings(bool as_json) {
                  setting.default_text, setting.range_text, setting.help);
     }
   }
-  if (as_json) fmt::print("{}\n", json.dump(2));
+  if (as_json) fmt::print("{}\n", json.dump(2, ' ', false, ordered_json::error_handler_t::replace));
   return kDone;
 }
 

@@ -138,7 +138,10 @@ int print_topology(const std::string& source, bool as_json) {
     fmt::print(stderr, "numaheap topo: --source \"{}\": {}\n", source, topology.error().text);
     return kWrongInput;
   }
-  fmt::print("{}", as_json ? to_json(*topology).dump(2) + '\n' : to_text(*topology));
+  fmt::print("{}", as_json ? to_json(*topology).dump(2, ' ', false,
+                                                     ordered_json::error_handler_t::replace) +
+                                 '\n'
+                           : to_text(*topology));
   return kDone;
 }
 
