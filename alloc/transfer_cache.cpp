@@ -33,23 +33,28 @@ void TransferCache::push(Stack& stack, uint32_t number) noexcept {
                                              std::memory_order_relaxed));
 }
 
+bool TransferCache::have_chunk(uint32_t index) noexcept {
+  std::atomic<Magazine*>& chunk = chunks_[index];
+  if (chunk.load(std::memory_order_acquire) != nullptr) return true;
+  void* memory = pool_->allocate(kChunk * sizeof(Magazine));
+  if (memory == nullptr) return false;
+  Magazine* fresh = new (memory) Magazine[kChunk]{};
+  Magazine* none = nullptr;
+  // release: pairs with the acquire in magazine(). Whoever comes second gives its chunk back.
+  if (!chunk.compare_exchange_strong(none, fresh, std::memory_order_release,
+                                     std::memory_order_acquire)) {
+    pool_->deallocate(memory, kChunk * sizeof(Magazine));
+  }
+  return true;
+}
+
 uint32_t TransferCache::new_magazine() noexcept {
   if (const uint32_t number = pop(empty_); number != 0) return number;
-  if (made_.load(std::memory_order_relaxed) >= kMostMagazines) return 0;
-  const uint32_t index = made_.fetch_add(1, std::memory_order_relaxed);
-  if (index >= kMostMagazines) return 0;
-  std::atomic<Magazine*>& chunk = chunks_[index / kChunk];
-  if (chunk.load(std::memory_order_acquire) == nullptr) {
-    void* memory = pool_->allocate(kChunk * sizeof(Magazine));
-    if (memory == nullptr) return 0;  // this number is never used
-    Magazine* fresh = new (memory) Magazine[kChunk]{};
-    Magazine* none = nullptr;
-    // release: pairs with the acquire in magazine(). Whoever comes second gives its chunk back.
-    if (!chunk.compare_exchange_strong(none, fresh, std::memory_order_release,
-                                       std::memory_order_acquire)) {
-      pool_->deallocate(memory, kChunk * sizeof(Magazine));
-    }
-  }
+  uint32_t index = made_.load(std::memory_order_relaxed);
+  do {
+    if (index >= kMostMagazines || !have_chunk(index / kChunk)) return 0;
+    // relaxed: the chunk is published by its own pointer.
+  } while (!made_.compare_exchange_weak(index, index + 1, std::memory_order_relaxed));
   return index + 1;
 }
 

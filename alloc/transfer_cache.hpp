@@ -76,6 +76,7 @@ class TransferCache {
   [[nodiscard]] uint32_t pop(Stack& stack) noexcept;
   void push(Stack& stack, uint32_t number) noexcept;
   [[nodiscard]] uint32_t new_magazine() noexcept;
+  [[nodiscard]] bool have_chunk(uint32_t index) noexcept;
   [[nodiscard]] Magazine& magazine(uint32_t number) noexcept {
     // acquire: pairs with the release that put the chunk there.
     return chunks_[(number - 1) / kChunk].load(std::memory_order_acquire)[(number - 1) % kChunk];

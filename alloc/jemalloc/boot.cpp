@@ -23,7 +23,17 @@ __thread uint8_t t_rounds __attribute__((tls_model("initial-exec")));
 // allocation on (enter_thread()), so it is called from the first round on, or, if that allocation is made by a
 // destructor, from the second. The third call is thus the last that is sure to come, and missing it would leave
 // jemalloc a pointer into a dead thread.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1  // as GCC says it
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+// ThreadSanitizer forgets a thread in the last round, and jemalloc comes once more after its clean-up.
+constexpr unsigned kSureRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 2;
+#else
 constexpr unsigned kSureRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+#endif
 
 void clean_up_last(void* value) {
   if (++t_rounds < kSureRounds && pthread_setspecific(g_cleanup_key, value) == 0) return;
