@@ -13,7 +13,7 @@
 #include "thread_affinity.hpp"
 
 // Defined where the program is built with ThreadSanitizer, whether or not this library is.
-extern "C" void __tsan_init() __attribute__((weak));
+extern "C" void __tsan_init() __attribute__((weak));  // NOLINT(readability-identifier-naming)
 
 namespace numaheap::numa {
 
