@@ -37,6 +37,9 @@ void* refused() {
   return nullptr;
 }
 
+/// Size 0 is served as a long, also by a back end whose malloc(0) has no bytes.
+size_t served(size_t size) { return size != 0 ? size : sizeof(long); }
+
 /// A block of the calling thread's cache, or nullptr: what most calls need, without a call of their own.
 void* cached_or_null(size_t size) {
   if (size > detail::kMaxSmall) return nullptr;
@@ -44,14 +47,16 @@ void* cached_or_null(size_t size) {
   return detail::pop_or(size_class, []() noexcept -> void* { return nullptr; });
 }
 
-void* allocate_or_null(size_t size) { return size < kRefusedSize ? allocate(size) : refused(); }
+void* allocate_or_null(size_t size) {
+  return size < kRefusedSize ? allocate(served(size)) : refused();
+}
 void* zeroed_or_null(size_t size) {
-  return size < kRefusedSize ? allocate_zeroed(size) : refused();
+  return size < kRefusedSize ? allocate_zeroed(served(size)) : refused();
 }
 
 /// \pre  a null block, or size > 0: who frees by size 0 has done so.
 void* resized_or_null(void* block, size_t size) {
-  return size < kRefusedSize ? reallocate(block, size) : refused();
+  return size < kRefusedSize ? reallocate(block, served(size)) : refused();
 }
 
 void* or_oom(void* block, size_t size) {

@@ -98,7 +98,7 @@ static void functions_can_be_passed_on(void) {
 
 static void the_allocator_is_named_with_its_version(void) {
   CHECK(strncmp(ZMALLOC_LIB, "numaheap-", 9) == 0);
-  CHECK(strcmp(ZMALLOC_LIB + 9, nh_version_string()) == 0);
+  CHECK(strcmp(&ZMALLOC_LIB[9], nh_version_string()) == 0);
 }
 
 int main(void) {
