@@ -100,6 +100,7 @@ static void aligned_blocks_are_aligned(void) {
 static void a_block_lies_where_it_was_asked_for(void) {
   const unsigned here = nh_thread_node();
   CHECK(here != NH_NO_NODE);
+  CHECK(nh_set_thread_home((nh_placement){NH_NODE, here}) == NH_OK && nh_thread_node() == here);
   char* local = nh_malloc(100);
   CHECK(nh_home_node(local) == here);
   char* placed = nh_malloc_onnode(100, here);
@@ -120,7 +121,6 @@ static void a_block_lies_where_it_was_asked_for(void) {
   errno = 0;
   CHECK(nh_aligned_alloc_on((nh_placement){(nh_placement_kind)77, 0}, 1, 100) == NULL &&
         errno == EINVAL);
-  CHECK(nh_set_thread_home((nh_placement){NH_NODE, here}) == NH_OK && nh_thread_node() == here);
   CHECK(nh_set_thread_home((nh_placement){NH_NODE, 1000000}) == NH_NOT_FOUND);
   CHECK(nh_set_thread_home((nh_placement){(nh_placement_kind)77, 0}) == NH_INVALID_ARGUMENT);
   CHECK(nh_set_thread_home((nh_placement){NH_LOCAL, 0}) == NH_OK);

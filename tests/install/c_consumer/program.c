@@ -16,12 +16,12 @@ int main(void) {
   }
   nh_set_report_callback(print_report, NULL);
 
-  char* text = nh_malloc_onnode(100, nh_thread_node());
+  const unsigned here = nh_thread_node();
+  char* text = nh_malloc_onnode(100, here);
   if (text == NULL) return 1;
   strcpy(text, "on this node");
   text = nh_realloc(text, 10000);
-  if (text == NULL || strcmp(text, "on this node") != 0 || nh_home_node(text) != nh_thread_node())
-    return 1;
+  if (text == NULL || strcmp(text, "on this node") != 0 || nh_home_node(text) != here) return 1;
   nh_free(text);
 
   char mistakes[1000];
