@@ -265,6 +265,12 @@ TEST(PreloadJemalloc, SettingsThatCannotChangeTakeTheirOwnValueOnly) {
   EXPECT_FALSE(read<bool>("background_thread"));
   EXPECT_EQ(mallctl("thread.tcache.enabled", nullptr, nullptr, &on, sizeof on), 0);
   EXPECT_EQ(mallctl("thread.tcache.enabled", nullptr, nullptr, &off, sizeof off), EFAULT);
+  ssize_t decay = 10000;
+  EXPECT_EQ(read<ssize_t>("arena.0.dirty_decay_ms"), decay);
+  EXPECT_EQ(read<ssize_t>("opt.dirty_decay_ms"), decay);
+  EXPECT_EQ(mallctl("arenas.dirty_decay_ms", nullptr, nullptr, &decay, sizeof decay), 0);
+  decay = 5;
+  EXPECT_EQ(mallctl("arenas.dirty_decay_ms", nullptr, nullptr, &decay, sizeof decay), EFAULT);
 }
 
 TEST(PreloadJemalloc, LookupNamesTheArenaOfAnAddress) {

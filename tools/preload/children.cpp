@@ -1,7 +1,6 @@
 #include "children.hpp"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 

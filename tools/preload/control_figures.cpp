@@ -30,7 +30,6 @@ constinit KnownArena g_arenas[numa::AddressSpace::kMaxRanges] NH_GUARDED_BY(g_mu
 constinit KnownBins g_bins NH_GUARDED_BY(g_mutex){};
 
 void refresh() NH_REQUIRES(g_mutex) {
-  housekeep();  // who asks ten times a second, as Redis does, keeps an otherwise idle heap going
   read_statistics(g_heap);
   ++g_epoch;
 }
@@ -66,6 +65,7 @@ std::span<const BinStatistics> bins_of(size_t arena) NH_REQUIRES(g_mutex) {
 }  // namespace
 
 uint64_t refresh_figures() noexcept {
+  housekeep();  // who asks ten times a second, as Redis does, keeps an otherwise idle heap going
   MutexLock lock(g_mutex);
   refresh();
   return g_epoch;

@@ -8,16 +8,17 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 
 #include <algorithm>
-#include <atomic>
 #include <string_view>
 
 #include "control.hpp"
 #include "control_figures.hpp"
 #include "numaheap/alloc.hpp"
+#include "numaheap/settings.hpp"
 #include "size_classes.hpp"
 
 namespace numaheap::preload {
@@ -50,7 +51,7 @@ int no_value(const Question& question) {
 
 template <class T>
 bool take(const Question& question, T& value) {
-  if (question.new_size != sizeof value) return false;
+  if (question.new_value == nullptr || question.new_size != sizeof value) return false;
   memcpy(&value, question.new_value, sizeof value);
   return true;
 }
@@ -66,14 +67,19 @@ int text(const Question& question) noexcept {
 }
 
 /// For a setting whose value cannot change: writing what it is already is no error.
+template <class T>
+int fixed_at(const Question& question, T value) {
+  if (question.new_value != nullptr) {
+    T wanted{};
+    if (!take(question, wanted)) return EINVAL;
+    if (wanted != value) return EFAULT;
+  }
+  return give(question, value);
+}
+
 template <auto Value>
 int fixed(const Question& question) noexcept {
-  if (question.new_value != nullptr) {
-    auto wanted = Value;
-    if (!take(question, wanted)) return EINVAL;
-    if (wanted != Value) return EFAULT;
-  }
-  return give(question, Value);
+  return fixed_at(question, Value);
 }
 
 constexpr char kDisabled[] = "disabled";
@@ -101,7 +107,6 @@ int purge_arena(const Question& question) noexcept {
   if (const int error = no_value(question)) return error;
   size_t arena = 0;
   if (!find_arena(question, arena)) return ENOENT;
-  if (arena == kAllArenas) trim();  // who purges all wants its own cache gone too
   const NodeId node = arena == kAllArenas ? kNoNode : node_of(arena);
   if (node == kNoNode) {  // interleaved memory is purged with all the others only
     purge(kEverything);
@@ -109,6 +114,38 @@ int purge_arena(const Question& question) noexcept {
     purge(node, kEverything);
   }
   return 0;
+}
+
+/// NUMAHEAP_DIRTY_DECAY_MS as the heap read it at its start.
+/// \returns false if it is written in a way that only the heap itself reads ("10K").
+bool read_dirty_decay(ssize_t& milliseconds) {
+  constexpr char kName[] = "DIRTY_DECAY_MS";
+  const char* text = getenv("NUMAHEAP_DIRTY_DECAY_MS");
+  if (text == nullptr || !check_setting(kName, text)) {
+    for (const SettingInfo& setting : settings()) {
+      if (strcmp(setting.name, kName) == 0) text = setting.default_text;
+    }
+  }
+  if (text == nullptr) return false;
+  char* end = nullptr;
+  milliseconds = strtoll(text, &end, 10);
+  return *end == 0;
+}
+
+int dirty_decay(const Question& question) noexcept {
+  ssize_t now = 0;
+  if (!read_dirty_decay(now)) return ENOENT;
+  return fixed_at(question, now);
+}
+
+int arena_dirty_decay(const Question& question) noexcept {
+  size_t arena = 0;
+  return find_arena(question, arena) ? dirty_decay(question) : ENOENT;
+}
+
+int arena_muzzy_decay(const Question& question) noexcept {
+  size_t arena = 0;
+  return find_arena(question, arena) ? fixed_at(question, ssize_t{0}) : ENOENT;
 }
 
 int arena_initialized(const Question& question) noexcept {
@@ -241,15 +278,19 @@ int idle_thread(const Question& question) noexcept {
 
 constexpr ControlName kNames[] = {
     {"arena.*.decay", purge_arena},
+    {"arena.*.dirty_decay_ms", arena_dirty_decay},
     {"arena.*.dss", arena_dss},
     {"arena.*.initialized", arena_initialized},
+    {"arena.*.muzzy_decay_ms", arena_muzzy_decay},
     {"arena.*.purge", purge_arena},
     {"arenas.bin.*.nregs", bin_regions},
     {"arenas.bin.*.nshards", of_bin<[](size_t) { return uint32_t{1}; }>},
     {"arenas.bin.*.size", of_bin<bin_bytes>},
     {"arenas.bin.*.slab_size", bin_slab_size},
+    {"arenas.dirty_decay_ms", dirty_decay},
     {"arenas.lextent.*.size", extent_size},
     {"arenas.lookup", arena_lookup},
+    {"arenas.muzzy_decay_ms", fixed<ssize_t{0}>},
     {"arenas.narenas", count_arenas},
     {"arenas.nbins", constant<unsigned{kBins}>},
     {"arenas.nhbins", constant<unsigned{kCachedClasses}>},
@@ -277,9 +318,11 @@ constexpr ControlName kNames[] = {
     {"opt.background_thread", constant<false>},
     {"opt.cache_oblivious", constant<false>},
     {"opt.confirm_conf", constant<false>},
+    {"opt.dirty_decay_ms", dirty_decay},
     {"opt.dss", text<kDisabled>},
     {"opt.junk", text<kFalse>},
     {"opt.max_background_threads", constant<size_t{0}>},
+    {"opt.muzzy_decay_ms", constant<ssize_t{0}>},
     {"opt.narenas", count_arenas},
     {"opt.percpu_arena", text<kDisabled>},
     {"opt.retain", constant<true>},

@@ -77,7 +77,6 @@ extern "C" {
 
 /// \returns 1 if memory went back to the kernel. `pad`, how much to keep at a heap's top, has no meaning here.
 NH_API int malloc_trim(size_t /*pad*/) noexcept {
-  (void)numaheap::trim();
   return numaheap::purge(Bytes{SIZE_MAX / 2}).purged.value != 0;
 }
 

@@ -2,6 +2,7 @@
 /// What happens when the object is loaded, before main: reports get a voice, the main thread its role, and children
 /// are left alone if asked. The heap itself starts at the first allocation, which is earlier.
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

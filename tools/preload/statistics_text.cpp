@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "control.hpp"
 #include "control_figures.hpp"
 #include "size_classes.hpp"
