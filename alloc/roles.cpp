@@ -2,7 +2,6 @@
 
 #include <sys/prctl.h>
 
-#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -10,9 +9,9 @@
 #include "numaheap.h"
 #include "numaheap/alloc.hpp"
 #include "numaheap/base/mutex.hpp"
-#include "numaheap/limits.hpp"
 #include "numaheap/numa/role_table.hpp"
 #include "numaheap/numa/roles.hpp"
+#include "role_nodes.hpp"
 
 namespace numaheap {
 namespace {
@@ -20,16 +19,20 @@ namespace {
 /// The roles that are applied.
 class AppliedRoles {
  public:
-  /// \returns the first refusal of a limit; the others are set all the same.
+  /// \returns the first refusal of a limit or a spill order; the others are set all the same.
   Status replace(const numa::RoleTable& table) noexcept NH_EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    std::optional<Error> refused;
-    for_each_limited_node(
-        table_, [&](NodeId node, Limit) { keep_first(refused, set_node_limit(node, {})); });
-    for_each_limited_node(
-        table, [&](NodeId node, Limit limit) { keep_first(refused, set_node_limit(node, limit)); });
+    alloc::lift_role_limits(table_);
+    std::optional<Error> first;
+    alloc::set_up_role_nodes(
+        table,
+        [](NodeId, const char*, const Error& error, void* context) noexcept {
+          auto& kept = *static_cast<std::optional<Error>*>(context);
+          if (!kept) kept = error;
+        },
+        &first);
     table_ = table;
-    if (refused) return *refused;
+    if (first) return *first;
     return Unit{};
   }
 
@@ -50,31 +53,6 @@ class AppliedRoles {
     ThreadName name;
     prctl(PR_GET_NAME, name.text);
     return name;
-  }
-
-  static void keep_first(std::optional<Error>& refused, const Status& status) noexcept {
-    if (!status && !refused) refused = status.error();
-  }
-
-  /// 0 is no limit.
-  static Bytes least(Bytes a, Bytes b) noexcept {
-    if (a.value == 0 || b.value == 0) return std::max(a, b);
-    return std::min(a, b);
-  }
-
-  template <class Visitor>
-  static void for_each_limited_node(const numa::RoleTable& table, Visitor visit) noexcept {
-    for (unsigned node = 0; node < kMaxNodes; ++node) {
-      Limit limit;
-      for (unsigned i = 0; i < table.size(); ++i) {
-        if (!table[i].nodes.contains(NodeId{node})) continue;
-        limit.soft = least(limit.soft, table[i].soft_limit);
-        limit.hard = least(limit.hard, table[i].hard_limit);
-      }
-      // One role's hard limit may be below another's soft one.
-      if (limit.hard.value != 0) limit.soft = std::min(limit.soft, limit.hard);
-      if (limit.soft.value != 0 || limit.hard.value != 0) visit(NodeId{node}, limit);
-    }
   }
 
   Mutex mutex_;

@@ -16,8 +16,8 @@
 #include "message.hpp"
 #include "numaheap/alloc.hpp"
 #include "numaheap/base/mutex.hpp"
-#include "numaheap/limits.hpp"
 #include "numaheap/numa/role_table.hpp"
+#include "role_nodes.hpp"
 
 namespace numaheap::preload {
 namespace {
@@ -60,32 +60,13 @@ CpuSet process_cpus() {
   return cpus;
 }
 
-Bytes least(Bytes a, Bytes b) { return a.value == 0 || (b.value != 0 && b < a) ? b : a; }
-
-/// Sets what a role says of its nodes. Of roles that share a node the least limit holds, and the first spill order.
 void set_up_nodes(const RoleTable& table) {
-  NodeSet ordered;
-  for (unsigned i = 0; i < table.size(); ++i) {
-    const RoleEntry& role = table[i];
-    for (NodeId node = role.nodes.next(NodeId{0}); node != kNoNode;
-         node = role.nodes.next(NodeId{node.value + 1})) {
-      if (role.soft_limit.value != 0 || role.hard_limit.value != 0) {
-        const Limit now = node_limit(node);
-        const Status set = set_node_limit(
-            node, {least(now.soft, role.soft_limit), least(now.hard, role.hard_limit)});
-        if (!set)
-          print_line("limit: role %s, node %u: %s", role.name, node.value, set.error().text);
-      }
-      if (role.spill_count != 0 && !ordered.contains(node)) {
-        ordered.insert(node);
-        const Status set = set_spill_order(node, {role.spill, role.spill_count});
-        if (!set) {
-          print_line("placement: role %s: the spill order of node %u is not set: %s", role.name,
-                     node.value, set.error().text);
-        }
-      }
-    }
-  }
+  alloc::set_up_role_nodes(
+      table,
+      [](NodeId node, const char* what, const Error& error, void*) noexcept {
+        print_line("placement: the %s of node %u is not set: %s", what, node.value, error.text);
+      },
+      nullptr);
 }
 
 /// The roles, or nullptr if there are none.
