@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <sstream>
+
 #include "child_process.hpp"
 #include "skip.hpp"
 
@@ -88,6 +91,28 @@ TEST(PreloadPrograms, ShellPipelinesWork) {
   EXPECT_EQ(finished.status, 0);
   EXPECT_EQ(finished.out, "99996\n");
   EXPECT_EQ(finished.err, "");
+}
+
+TEST(PreloadPrograms, FindNothingInTheObjectButTheNamesThatItIsFor) {
+  const auto nm = find_program("nm");
+  if (!nm) NH_SKIP("nm is not installed");
+  const Finished finished = run({*nm, "-D", "--defined-only", "--format=posix", PRELOAD_OBJECT});
+  ASSERT_EQ(finished.status, 0) << finished.err;
+  const std::string wanted = read_file(PRELOAD_EXPORTS);
+  std::stringstream lines(finished.out);
+  int operators = 0, others = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string name = line.substr(0, line.find(' '));
+    if (name.starts_with("_Zn") || name.starts_with("_Zd")) {
+      ++operators;  // operator new or delete
+    } else {
+      ++others;
+      EXPECT_NE(wanted.find(" " + name + ";"), std::string::npos) << name;
+    }
+  }
+  EXPECT_EQ(operators, 20);
+  // Of the map's semicolons three end no name: those of the two blocks and of "local: *".
+  EXPECT_EQ(operators + others, std::count(wanted.begin(), wanted.end(), ';') - 3);
 }
 
 TEST(PreloadPrograms, NeedNoCppRuntime) {
