@@ -157,10 +157,11 @@ void sample_limits() noexcept {
 }
 
 void announce_limits() noexcept {
-  if (!g_announce.load(std::memory_order_relaxed)) return;
+  if (!g_announce.load(std::memory_order_relaxed) || t_locals.announcing) return;
   // acquire: pairs with the release of who raised it.
   if (!g_announce.exchange(false, std::memory_order_acquire)) return;
   const LimitCallback callback = g_callback.load(std::memory_order_acquire);
+  t_locals.announcing = true;  // what the callback allocates may be refused in its turn
   for (unsigned i = 0; i < kWatches; ++i) {
     Watch& watch = g_watches[i];
     const bool soft = watch.announce_soft.exchange(false, std::memory_order_relaxed);
@@ -174,6 +175,7 @@ void announce_limits() noexcept {
     event.limit = Bytes{(hard ? watch.hard : watch.soft).load(std::memory_order_relaxed)};
     callback(event, g_callback_context.load(std::memory_order_relaxed));
   }
+  t_locals.announcing = false;
 }
 
 bool reclaim(size_t wanted) noexcept {

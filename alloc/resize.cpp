@@ -113,6 +113,7 @@ void* reallocate(void* block, size_t size) noexcept {
   const int saved_errno = errno;
   if (before.size_class != detail::kNoBlock && !g_heap.under_valgrind()) {
     if (before.usable >= kWorthKeeping && resize_in_place(block, before, size)) {
+      leave_slow_path();
       errno = saved_errno;
       return block;
     }
@@ -121,6 +122,7 @@ void* reallocate(void* block, size_t size) noexcept {
           size > before.usable / 2)
         return block;
       if (void* moved = resize_direct(block, before, size); moved != nullptr) {
+        leave_slow_path();
         errno = saved_errno;
         return moved;
       }
@@ -146,6 +148,7 @@ bool expand_in_place(void* block, size_t size) noexcept {
   if (g_heap.system_backend() || is_emergency(block)) return false;
   const int saved_errno = errno;
   const bool done = resize_in_place(block, find(block), size);
+  leave_slow_path();
   errno = saved_errno;
   return done;
 }

@@ -18,6 +18,7 @@ struct ThreadLocals {
   bool exited;  ///< The thread's destructor ran: states are borrowed per call from now on.
   uint8_t without_reclaim;  ///< Nested WithoutReclaim scopes.
   bool reclaiming;          ///< In the reclaim hook.
+  bool announcing;          ///< In the limit callback.
 };
 extern __thread ThreadLocals t_locals __attribute__((tls_model("initial-exec")));
 

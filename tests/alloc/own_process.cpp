@@ -23,8 +23,8 @@ std::string read_all(int fd) {
 
 }  // namespace
 
-OwnProcessBody::OwnProcessBody(const char* name, void (*run)())
-    : name_(name), run_(run), next_(g_bodies) {
+OwnProcessBody::OwnProcessBody(const char* name, void (*body)())
+    : name_(name), run_(body), next_(g_bodies) {
   g_bodies = this;
 }
 

@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -34,7 +35,7 @@ OwnProcess run_in_own_process(const char* body, const OwnProcessOptions& options
 
 class OwnProcessBody {
  public:
-  OwnProcessBody(const char* name, void (*run)());
+  OwnProcessBody(const char* name, void (*body)());
   /// nullptr: there is none of that name.
   static const OwnProcessBody* find(const std::string& name);
   void run() const { run_(); }
