@@ -3,6 +3,7 @@
 from typing import Sequence
 
 from .allocators import NUMAHEAP
+from .workloads import EXCEPTED
 
 MIB = 2**20
 
@@ -45,13 +46,17 @@ def rows_table(summary: dict, names: Sequence[str]) -> str:
         costs, ratios = row["cpu_ns"], row[f"ratio_to_{base}"]
         line = [name, nanoseconds(costs[base]["median"]) if base in costs else "-"]
         line += [number(ratios.get(other)) for other in others] + [row["best_peer"] or "-"]
+        if name in EXCEPTED:
+            line[0] += " *"
         if ours:
             line.append(number(row["numaheap_to_best_peer"]))
         line.append(_iqr(costs.get(base)))
         if ours:
             line.append(_iqr(costs.get(NUMAHEAP)))
         lines.append(line)
-    return table(header, lines)
+    notes = [f"* best peer without {', '.join(peers)}, which grows the last block of its heap in place"
+             for row, peers in EXCEPTED.items() if row in summary["rows"]]
+    return "\n".join([table(header, lines), *notes])
 
 
 def groups_table(summary: dict, names: Sequence[str]) -> str:

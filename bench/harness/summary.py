@@ -4,7 +4,7 @@ from typing import Optional, Sequence
 
 from . import samples, servers
 from .allocators import NUMAHEAP, PEER_NAMES, REFERENCE
-from .workloads import FRAGMENTATION, Results
+from .workloads import EXCEPTED, FRAGMENTATION, Results
 
 
 def ratio(results: Results, row: str, allocator: str, base: str) -> Optional[float]:
@@ -14,8 +14,9 @@ def ratio(results: Results, row: str, allocator: str, base: str) -> Optional[flo
 
 
 def best_peer(results: Results, row: str, names: Sequence[str]) -> Optional[str]:
-    """The peer with the lowest cost by the ratios to a common base."""
-    peers = [name for name in names if name in PEER_NAMES and results.cpu(row, name)]
+    """The peer with the lowest cost by the ratios to a common base, without those that are no measure for the row."""
+    peers = [name for name in names
+             if name in PEER_NAMES and name not in EXCEPTED.get(row, ()) and results.cpu(row, name)]
     if not peers:
         return None
     base = REFERENCE if REFERENCE in peers else peers[0]

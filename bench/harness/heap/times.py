@@ -15,7 +15,6 @@ FASTEST_ROWS = ("mixed_10k", "mixed_1m", "ring_64", "ring_mixed")
 FASTEST_GROUPS = ("large",)
 ROW_GOAL = 1.15
 LOOK_CLOSER = 1.05  # a row whose median is above this is measured again in pairs
-EXCEPTED = {"realloc_grow_top": ("glibc",)}  # it grows the last block of its heap in place
 FRAGMENTATION_GOAL = 1.02
 LEFT_GOAL_BYTES = 10e6
 
@@ -61,18 +60,13 @@ def _compare_row(plan: Plan, row: str, peer: str, enough: Callable[[samples.Inte
                               plan.effort.pair_most)[0]
 
 
-def _best(plan: Plan, results: Results, row: str):
-    accepted = [peer.name for peer in plan.peers if peer.name not in EXCEPTED.get(row, ())]
-    return summary.best_peer(results, row, accepted)
-
-
 def _anchor(results: Results, row: str, peer: str) -> str:
     return f"{peer} {samples.spread(results.cpu(row, peer)).median:.3g} ns"
 
 
 def _fastest_row(plan: Plan, results: Results, row: str) -> Goal:
     name, goal = f"{row} to the best peer", "< 1"
-    peer = _best(plan, results, row)
+    peer = summary.best_peer(results, row, plan.names)
     if peer is None:
         return cannot(name, goal, "no peer is installed")
     if not results.cpu(row, NUMAHEAP):
@@ -103,7 +97,7 @@ def _no_slow_row(plan: Plan, results: Results) -> list[Goal]:
     for row in results.rows:
         if row.group == FRAGMENTATION:
             continue
-        peer = _best(plan, results, row.name)
+        peer = summary.best_peer(results, row.name, plan.names)
         if peer is None:
             return [cannot("rows slower than the best peer", goal, "no peer is installed")]
         ratio = summary.ratio(results, row.name, NUMAHEAP, peer)
