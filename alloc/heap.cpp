@@ -124,6 +124,11 @@ bool Heap::reserve_placements(const numa::Machine& machine) noexcept {
     report_once(ReportKind::kPlacement,
                 "nodes beyond the 64th have no heap of their own: the nearest node serves them");
   }
+  if (space_.span() < settings_.range_span) {
+    report_once(ReportKind::kPlacement,
+                "less address space can be had than NUMAHEAP_RANGE says (RLIMIT_AS, a sanitizer, "
+                "valgrind): the nodes' ranges are smaller");
+  }
   report_placements();
   return true;
 }

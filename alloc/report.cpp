@@ -1,11 +1,13 @@
 #include "report.hpp"
 
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "heap.hpp"
-#include "numaheap/base/check.hpp"
 #include "numaheap/base/mutex.hpp"
 
 namespace numaheap {
@@ -77,7 +79,15 @@ void reports_after_fork_in_child() noexcept { g_mutex.reset_after_fork(); }
 void report_misuse(const char* text, const void* address) noexcept {
   g_misuses.fetch_add(1, std::memory_order_relaxed);
   report_once(ReportKind::kMisuse, text, address);
-  if (g_heap.settings().abort_on_misuse) check_failed("NUMAHEAP_MISUSE=abort", 0, text);
+  if (g_heap.settings().abort_on_misuse) {
+    char line[256];
+    const int length =
+        snprintf(line, sizeof line, "numaheap: NUMAHEAP_MISUSE=abort: %s (%p)\n", text, address);
+    if (write(STDERR_FILENO, line, static_cast<size_t>(length)) <
+        0) { /* nothing left to tell it to */
+    }
+    abort();
+  }
 }
 
 uint64_t misuse_count() noexcept { return g_misuses.load(std::memory_order_relaxed); }

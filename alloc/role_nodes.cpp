@@ -39,6 +39,23 @@ bool is_set(const Limit& limit) noexcept { return limit.soft.value != 0 || limit
 
 }  // namespace
 
+Placement placement_of_role(const numa::RoleEntry& role) noexcept {
+  const NodeId first = role.nodes.next(NodeId{0});
+  switch (role.memory) {
+    case numa::RoleMemory::kLocal:
+      // Pinned to one node: the home is that node from now on, not only when the heap notices that the thread moved.
+      return !role.cpus.empty() && role.nodes.size() == 1 ? Placement::node(first)
+                                                          : Placement::local();
+    case numa::RoleMemory::kNode:
+      return Placement::node(first);
+    case numa::RoleMemory::kInterleaved:
+      return Placement::interleaved();
+    case numa::RoleMemory::kWeighted:
+      return Placement::weighted();
+  }
+  return Placement::local();
+}
+
 void set_up_role_nodes(const numa::RoleTable& table, RoleRefused refused, void* context) noexcept {
   const auto keep = [&](NodeId node, const char* what, const Status& status) {
     if (!status) refused(node, what, status.error(), context);

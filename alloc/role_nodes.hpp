@@ -1,6 +1,5 @@
 /// \file
-/// What roles say of nodes: limits and spill orders. Which CPUs and which memory a thread gets is numa's and the
-/// thread's own matter.
+/// What roles say of memory: the limits and spill orders of nodes, and the home of a thread. Its CPUs are numa's matter.
 ///
 /// Threads: any; two at once mix their tables. Nothing here allocates.
 
@@ -8,6 +7,7 @@
 
 #include "numaheap/base/result.hpp"
 #include "numaheap/numa/role_table.hpp"
+#include "numaheap/placement.hpp"
 
 namespace numaheap::alloc {
 
@@ -18,6 +18,9 @@ using RoleRefused = void (*)(NodeId node, const char* what, const Error& error,
 /// Sets the limits and the spill order of each node that a role names. Of roles that share a node the least limit
 /// holds (a soft limit at most the hard one), and the first spill order.
 void set_up_role_nodes(const numa::RoleTable& table, RoleRefused refused, void* context) noexcept;
+
+/// The home of the threads of a role.
+Placement placement_of_role(const numa::RoleEntry& role) noexcept;
 
 /// Takes the limits back; spill orders stay.
 void lift_role_limits(const numa::RoleTable& table) noexcept;

@@ -61,20 +61,6 @@ class AppliedRoles {
 
 constinit AppliedRoles applied;
 
-Placement placement_of(const numa::RoleEntry& role) noexcept {
-  switch (role.memory) {
-    case numa::RoleMemory::kLocal:
-      return Placement::local();
-    case numa::RoleMemory::kNode:
-      return Placement::node(role.nodes.next(NodeId{0}));
-    case numa::RoleMemory::kInterleaved:
-      return Placement::interleaved();
-    case numa::RoleMemory::kWeighted:
-      return Placement::weighted();
-  }
-  return Placement::local();
-}
-
 }  // namespace
 
 Status apply_roles(const char* path, std::string* mistakes) noexcept {
@@ -100,7 +86,7 @@ Status join_role(std::string_view name) noexcept {
     return Error{ErrorCode::kNotFound, 0,
                  "There is no role of that name, or no roles file was applied."};
   const Result<numa::RolePlacement> pinned = numa::apply_role(*role);
-  const Placement home = placement_of(*role);
+  const Placement home = alloc::placement_of_role(*role);
   Status homed = set_thread_home(home);
   if (!pinned) return pinned.error();
   // The system back end places nothing, which is all that a local role asks for.

@@ -117,23 +117,6 @@ int pin(const Roles& all, pthread_t thread, const RoleEntry& role) {
                                 reinterpret_cast<const cpu_set_t*>(cpus->words()));
 }
 
-Placement placement_of(const RoleEntry& role) {
-  const NodeId first = role.nodes.next(NodeId{0});
-  switch (role.memory) {
-    case numa::RoleMemory::kLocal:
-      // Pinned to one node: the home is that node from now on, not only when the heap notices that the thread moved.
-      return !role.cpus.empty() && role.nodes.size() == 1 ? Placement::node(first)
-                                                          : Placement::local();
-    case numa::RoleMemory::kNode:
-      return Placement::node(first);
-    case numa::RoleMemory::kInterleaved:
-      return Placement::interleaved();
-    case numa::RoleMemory::kWeighted:
-      return Placement::weighted();
-  }
-  return Placement::local();
-}
-
 /// What is refused is said once per role; the thread goes on without.
 void apply(Roles& all, pthread_t thread, const RoleEntry& role) {
   const auto index = static_cast<unsigned>(&role - &all.table[0]);
@@ -142,7 +125,7 @@ void apply(Roles& all, pthread_t thread, const RoleEntry& role) {
     print_line("placement: role %s: its threads are not pinned: %s", role.name,
                strerrordesc_np(error));
   }
-  const Placement placement = placement_of(role);
+  const Placement placement = alloc::placement_of_role(role);
   const Status homed = pthread_equal(thread, pthread_self()) ? set_thread_home(placement)
                                                              : set_thread_home(thread, placement);
   if (!homed && !all.memory_refused[index].exchange(true, std::memory_order_relaxed)) {
