@@ -18,8 +18,8 @@ inline bool skips_are_failures() {
 
 }  // namespace numaheap::tests
 
-#define NH_SKIP(reason)                                                                  \
-  do {                                                                                   \
+#define NH_SKIP(reason)                                                                       \
+  do {                                                                                        \
     if (numaheap::tests::skips_are_failures()) FAIL() << "skipped, but must run: " << reason; \
-    GTEST_SKIP() << reason;                                                              \
+    GTEST_SKIP() << reason;                                                                   \
   } while (false)

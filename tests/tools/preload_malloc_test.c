@@ -13,17 +13,17 @@
 #include <string.h>
 
 /* C23's, which glibc 2.36 lacks; weak, so that the program links without the preload object. */
-__attribute__((weak)) void free_sized(void *block, size_t size);
-__attribute__((weak)) void free_aligned_sized(void *block, size_t alignment, size_t size);
+__attribute__((weak)) void free_sized(void* block, size_t size);
+__attribute__((weak)) void free_aligned_sized(void* block, size_t alignment, size_t size);
 
 static int failures;
 
-#define EXPECT(condition)                                                      \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
+#define EXPECT(condition)                                                       \
+  do {                                                                          \
+    if (!(condition)) {                                                         \
       fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-      ++failures;                                                              \
-    }                                                                          \
+      ++failures;                                                               \
+    }                                                                           \
   } while (0)
 
 /* Sizes come through here, so that the compiler does not judge the calls. */
@@ -32,20 +32,24 @@ static size_t hide(size_t value) {
   return value;
 }
 
-static int is_aligned(const void *block, size_t alignment) { return (uintptr_t)block % alignment == 0; }
+static int is_aligned(const void* block, size_t alignment) {
+  return (uintptr_t)block % alignment == 0;
+}
 
-static int holds(const unsigned char *block, int byte, size_t size) {
+static int holds(const unsigned char* block, int byte, size_t size) {
   for (size_t i = 0; i < size; ++i) {
     if (block[i] != byte) return 0;
   }
   return 1;
 }
 
-static const size_t kSizes[] = {1,     8,     9,      16,      17,      64,      100,     128,     129,    1000,   4096,
-                                14336, 14337, 100000, 1 << 20, 4 << 20, 5 << 20, 33 << 20};
+static const size_t kSizes[] = {1,     8,      9,       16,      17,      64,
+                                100,   128,    129,     1000,    4096,    14336,
+                                14337, 100000, 1 << 20, 4 << 20, 5 << 20, 33 << 20};
 #define SIZES (sizeof kSizes / sizeof kSizes[0])
 
-static const size_t kOversize[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 2, SIZE_MAX - 4096, SIZE_MAX};
+static const size_t kOversize[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX / 2 + 2, SIZE_MAX - 4096,
+                                   SIZE_MAX};
 #define OVERSIZES (sizeof kOversize / sizeof kOversize[0])
 
 static void malloc_comes_from_the_preload_object(void) {
@@ -56,7 +60,7 @@ static void malloc_comes_from_the_preload_object(void) {
 }
 
 static void blocks_are_aligned_usable_to_their_end_and_apart(void) {
-  unsigned char *blocks[SIZES];
+  unsigned char* blocks[SIZES];
   for (size_t i = 0; i < SIZES; ++i) {
     blocks[i] = malloc(kSizes[i]);
     EXPECT(blocks[i] != NULL);
@@ -71,8 +75,8 @@ static void blocks_are_aligned_usable_to_their_end_and_apart(void) {
 }
 
 static void malloc_of_nothing_gives_blocks_that_differ(void) {
-  void *first = malloc(hide(0));
-  void *second = malloc(hide(0));
+  void* first = malloc(hide(0));
+  void* second = malloc(hide(0));
   EXPECT(first != NULL && second != NULL && first != second);
   free(first);
   free(second);
@@ -81,7 +85,7 @@ static void malloc_of_nothing_gives_blocks_that_differ(void) {
 static void oversize_requests_fail_with_enomem(void) {
   for (size_t i = 0; i < OVERSIZES; ++i) {
     const size_t size = hide(kOversize[i]);
-    void *untouched = &failures;
+    void* untouched = &failures;
     errno = 0;
     EXPECT(malloc(size) == NULL && errno == ENOMEM);
     errno = 0;
@@ -104,29 +108,29 @@ static void oversize_requests_fail_with_enomem(void) {
 static void products_that_overflow_fail_with_enomem(void) {
   errno = 0;
   EXPECT(calloc(hide(SIZE_MAX / 2), 3) == NULL && errno == ENOMEM);
-  char *block = malloc(10);
+  char* block = malloc(10);
   memset(block, 7, 10);
   errno = 0;
   EXPECT(reallocarray(block, hide(SIZE_MAX / 4), 5) == NULL && errno == ENOMEM);
-  EXPECT(holds((unsigned char *)block, 7, 10)); /* still there */
+  EXPECT(holds((unsigned char*)block, 7, 10)); /* still there */
   block = reallocarray(block, 100, 10);
-  EXPECT(block != NULL && malloc_usable_size(block) >= 1000 && holds((unsigned char *)block, 7, 10));
+  EXPECT(block != NULL && malloc_usable_size(block) >= 1000 && holds((unsigned char*)block, 7, 10));
   free(block);
 }
 
 static void calloc_clears_memory_that_was_used_before(void) {
   for (size_t i = 0; i < SIZES; ++i) {
-    unsigned char *dirty[4];
+    unsigned char* dirty[4];
     for (int k = 0; k < 4; ++k) {
       dirty[k] = malloc(kSizes[i]);
       memset(dirty[k], 0xee, malloc_usable_size(dirty[k]));
     }
     for (int k = 0; k < 4; ++k) free(dirty[k]);
-    unsigned char *block = calloc(1, kSizes[i]);
+    unsigned char* block = calloc(1, kSizes[i]);
     EXPECT(block != NULL && holds(block, 0, kSizes[i]));
     free(block);
   }
-  void *nothing = calloc(hide(0), 10);
+  void* nothing = calloc(hide(0), 10);
   EXPECT(nothing != NULL);
   free(nothing);
 }
@@ -134,9 +138,9 @@ static void calloc_clears_memory_that_was_used_before(void) {
 static void realloc_keeps_the_contents_in_both_directions(void) {
   for (size_t from = 0; from < SIZES; ++from) {
     for (size_t to = 0; to < SIZES; ++to) {
-      unsigned char *block = malloc(kSizes[from]);
+      unsigned char* block = malloc(kSizes[from]);
       memset(block, (int)from + 1, kSizes[from]);
-      unsigned char *moved = realloc(block, kSizes[to]);
+      unsigned char* moved = realloc(block, kSizes[to]);
       EXPECT(moved != NULL && malloc_usable_size(moved) >= kSizes[to]);
       EXPECT(holds(moved, (int)from + 1, kSizes[from] < kSizes[to] ? kSizes[from] : kSizes[to]));
       free(moved);
@@ -145,7 +149,7 @@ static void realloc_keeps_the_contents_in_both_directions(void) {
 }
 
 static void realloc_of_null_allocates_and_to_nothing_frees(void) {
-  void *block = realloc(NULL, 100);
+  void* block = realloc(NULL, 100);
   EXPECT(block != NULL);
   errno = 0;
   EXPECT(realloc(block, hide(0)) == NULL && errno == 0); /* as glibc: the block is gone */
@@ -155,7 +159,7 @@ static void realloc_of_null_allocates_and_to_nothing_frees(void) {
 }
 
 static void realloc_that_fails_keeps_the_block(void) {
-  unsigned char *block = malloc(1000);
+  unsigned char* block = malloc(1000);
   memset(block, 9, 1000);
   errno = 0;
   EXPECT(realloc(block, hide(SIZE_MAX / 2 + 2)) == NULL && errno == ENOMEM);
@@ -164,9 +168,9 @@ static void realloc_that_fails_keeps_the_block(void) {
 }
 
 static void alignments_up_to_many_pages_are_kept(void) {
-  for (size_t alignment = sizeof(void *); alignment <= 4 << 20; alignment *= 2) {
+  for (size_t alignment = sizeof(void*); alignment <= 4 << 20; alignment *= 2) {
     for (size_t i = 0; i < SIZES; ++i) {
-      void *block = NULL;
+      void* block = NULL;
       EXPECT(posix_memalign(&block, alignment, kSizes[i]) == 0);
       EXPECT(is_aligned(block, alignment) && malloc_usable_size(block) >= kSizes[i]);
       memset(block, 1, malloc_usable_size(block));
@@ -181,11 +185,12 @@ static void alignments_up_to_many_pages_are_kept(void) {
 static void posix_memalign_refuses_alignments_that_are_none(void) {
   static const size_t kBad[] = {0, 1, 2, 4, 3, 12, 24, 4095, SIZE_MAX};
   for (size_t i = 0; i < sizeof kBad / sizeof kBad[0]; ++i) {
-    void *untouched = &failures;
+    void* untouched = &failures;
     errno = 0;
-    EXPECT(posix_memalign(&untouched, hide(kBad[i]), 100) == EINVAL && errno == 0 && untouched == &failures);
+    EXPECT(posix_memalign(&untouched, hide(kBad[i]), 100) == EINVAL && errno == 0 &&
+           untouched == &failures);
   }
-  void *block = NULL;
+  void* block = NULL;
   EXPECT(posix_memalign(&block, 64, hide(0)) == 0 && block != NULL);
   free(block);
 }
@@ -193,7 +198,7 @@ static void posix_memalign_refuses_alignments_that_are_none(void) {
 static void memalign_rounds_alignments_up_as_glibc_does(void) {
   static const size_t kOdd[][2] = {{0, 1}, {1, 1}, {3, 4}, {24, 32}, {65, 128}, {4097, 8192}};
   for (size_t i = 0; i < sizeof kOdd / sizeof kOdd[0]; ++i) {
-    void *block = memalign(hide(kOdd[i][0]), 100);
+    void* block = memalign(hide(kOdd[i][0]), 100);
     EXPECT(block != NULL && is_aligned(block, kOdd[i][1]));
     free(block);
     block = aligned_alloc(hide(kOdd[i][0]), 100);
@@ -205,7 +210,7 @@ static void memalign_rounds_alignments_up_as_glibc_does(void) {
 }
 
 static void valloc_and_pvalloc_give_pages(void) {
-  void *block = valloc(10);
+  void* block = valloc(10);
   EXPECT(block != NULL && is_aligned(block, 4096));
   free(block);
   block = pvalloc(4097);
@@ -220,7 +225,7 @@ static void free_keeps_errno_and_ignores_null(void) {
   free_aligned_sized(NULL, 16, 10);
   EXPECT(errno == 1234);
   for (size_t i = 0; i < SIZES; ++i) {
-    void *blocks[64];
+    void* blocks[64];
     for (int k = 0; k < 64; ++k) blocks[k] = malloc(kSizes[i]);
     errno = 1234;
     for (int k = 0; k < 64; ++k) free_sized(blocks[k], kSizes[i]);
@@ -231,9 +236,9 @@ static void free_keeps_errno_and_ignores_null(void) {
 
 static void usable_size_is_what_the_next_larger_request_also_gets(void) {
   for (size_t i = 0; i < SIZES; ++i) {
-    void *block = malloc(kSizes[i]);
+    void* block = malloc(kSizes[i]);
     const size_t usable = malloc_usable_size(block);
-    void *whole = malloc(usable);
+    void* whole = malloc(usable);
     EXPECT(malloc_usable_size(whole) == usable);
     free(whole);
     free(block);
@@ -242,7 +247,7 @@ static void usable_size_is_what_the_next_larger_request_also_gets(void) {
 
 static void mallinfo_counts_what_lives(void) {
   const struct mallinfo2 before = mallinfo2();
-  char *block = malloc(64 << 20);
+  char* block = malloc(64 << 20);
   memset(block, 1, 64 << 20);
   const struct mallinfo2 with = mallinfo2();
   EXPECT(with.uordblks >= before.uordblks + (64 << 20));
@@ -255,7 +260,7 @@ static void mallinfo_counts_what_lives(void) {
 }
 
 static void malloc_trim_gives_memory_back_once(void) {
-  char *block = malloc(64 << 20);
+  char* block = malloc(64 << 20);
   memset(block, 1, 64 << 20);
   free(block);
   EXPECT(malloc_trim(0) == 1);
@@ -263,17 +268,18 @@ static void malloc_trim_gives_memory_back_once(void) {
 }
 
 static void malloc_info_writes_xml(void) {
-  char *text = NULL;
+  char* text = NULL;
   size_t size = 0;
-  FILE *out = open_memstream(&text, &size);
+  FILE* out = open_memstream(&text, &size);
   EXPECT(malloc_info(0, out) == 0);
   fclose(out);
   EXPECT(strncmp(text, "<malloc version=\"1\">\n", 21) == 0);
-  EXPECT(strstr(text, "<heap nr=\"0\"") != NULL && strstr(text, "<total type=\"live\" size=\"") != NULL);
+  EXPECT(strstr(text, "<heap nr=\"0\"") != NULL &&
+         strstr(text, "<total type=\"live\" size=\"") != NULL);
   EXPECT(size > 10 && strcmp(text + size - 10, "</malloc>\n") == 0);
   size_t opened = 0, closed = 0;
-  for (const char *at = text; (at = strstr(at, "<heap ")) != NULL; ++at) ++opened;
-  for (const char *at = text; (at = strstr(at, "</heap>")) != NULL; ++at) ++closed;
+  for (const char* at = text; (at = strstr(at, "<heap ")) != NULL; ++at) ++opened;
+  for (const char* at = text; (at = strstr(at, "</heap>")) != NULL; ++at) ++closed;
   EXPECT(opened >= 1 && opened == closed);
   free(text);
   EXPECT(malloc_info(1, stderr) == EINVAL);
@@ -285,7 +291,7 @@ static void mallopt_accepts_what_glibc_knows(void) {
   EXPECT(mallopt(12345, 1) == 0);
 }
 
-static void *free_in_another_thread(void *block) {
+static void* free_in_another_thread(void* block) {
   free(block);
   return malloc(1000);
 }
@@ -293,7 +299,7 @@ static void *free_in_another_thread(void *block) {
 static void blocks_may_be_freed_by_another_thread(void) {
   for (int i = 0; i < 50; ++i) {
     pthread_t thread;
-    void *block = NULL;
+    void* block = NULL;
     EXPECT(pthread_create(&thread, NULL, free_in_another_thread, malloc(1000)) == 0);
     EXPECT(pthread_join(thread, &block) == 0 && block != NULL);
     free(block);

@@ -21,7 +21,8 @@ size_t usable_size_slow(const void* block) noexcept;
 
 [[gnu::always_inline]] inline void* fast_allocate(size_t size) noexcept {
   if (__builtin_expect(size <= kMaxSmall, 1))
-    return pop_or(nh_class_table_abi1[(size + 7) >> 3], [=]() noexcept { return refill_and_allocate(size); });
+    return pop_or(nh_class_table_abi1[(size + 7) >> 3],
+                  [=]() noexcept { return refill_and_allocate(size); });
   return allocate_slow(size);
 }
 

@@ -86,7 +86,8 @@ template <class Slow>
 }
 
 /// Pushes a block of the home node; anything else goes to `slow(block)`.
-[[gnu::always_inline]] inline void push_or(void* block, SizeClass c, void (*slow)(void*) noexcept) noexcept {
+[[gnu::always_inline]] inline void push_or(void* block, SizeClass c,
+                                           void (*slow)(void*) noexcept) noexcept {
   NodeCache* home = nh_home_cache_abi1;
   Bin& bin = home->bins[c];
   void** top = bin.top.load(std::memory_order_relaxed);
