@@ -100,6 +100,11 @@ ExtentPool::Taken ExtentPool::take(size_t bytes, size_t alignment, uintptr_t at,
   return taken;
 }
 
+void ExtentPool::keep_small_pages(uintptr_t start, size_t bytes) noexcept {
+  if (huge_pages_ == HugePages::kOff) return;
+  (void)space_->advise_huge_pages(start, Bytes{bytes}, false);  // refused: it stays as it is
+}
+
 bool ExtentPool::give(uintptr_t start, size_t bytes, bool dirty) noexcept {
   const MutexLock lock(mutex_);
   if (!(dirty ? dirty_ : clean_).insert({start, bytes}, *pool_)) return false;

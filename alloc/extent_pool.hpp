@@ -54,6 +54,9 @@ class ExtentPool {
   /// \returns the bytes given back.
   Bytes purge(Bytes budget) noexcept;
 
+  /// Takes the advice to use huge pages back for a piece that will be little used.
+  void keep_small_pages(uintptr_t start, size_t bytes) noexcept;
+
   /// Whether an address lies in the range.
   [[nodiscard]] bool owns(const void* address) const noexcept {
     return reinterpret_cast<uintptr_t>(address) - space_->range_start(range_) <

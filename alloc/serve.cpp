@@ -94,6 +94,13 @@ void* serve(ThreadState& thread, HeapCache& cache, const Request& request) noexc
   return block;
 }
 
+/// Lets the node's arena have, and put together, what the thread's and the node's caches hold.
+void release_unused(ThreadState& thread, PlacementHeap& placement) noexcept {
+  flush_thread(thread);
+  drain_transfer(placement, placement.transfer.held(), false);
+  placement.arena.release_unused(true);
+}
+
 void* try_allocate(const Request& request) noexcept {
   const SlowPath slow;
   if (!slow.entered()) return emergency_allocate(request.bytes, request.alignment);
@@ -109,6 +116,11 @@ void* try_allocate(const Request& request) noexcept {
                          : g_heap.cache_for(*thread, request.placement);
   if (cache == nullptr) return nullptr;
   void* block = serve(*thread, *cache, request);
+  if (block == nullptr && limits_admit(cache->placement, request.bytes)) {
+    // No memory, though what caches hold may make room when it is back together.
+    release_unused(*thread, g_heap.placement(cache->placement));
+    block = serve(*thread, *cache, request);
+  }
   if (block != nullptr) return block;
   // The range is full (or its node's limit is met): the nearest that has room, and it is counted there.
   const PlacementHeap& wanted = g_heap.placement(cache->placement);
@@ -129,7 +141,6 @@ void deallocate_direct(ThreadState& thread, unsigned placement, void* block) noe
   const size_t usable = NodeArena::usable_size(block);
   // Nothing starts here any more: a second free of it is told apart, as long as the page is not used anew.
   g_heap.mark_block(block, detail::kNoBlock, 1);
-  detail::poison(block, usable);
   if (g_heap.under_valgrind()) valgrind::freed(block);
   g_heap.placement(placement).arena.give_direct(block);
   if (cache != nullptr) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "numaheap/base/check.hpp"
+#include "numaheap/detail/thread_cache.hpp"
 
 namespace numaheap::alloc {
 
@@ -29,6 +30,11 @@ void* NodeArena::hook_alloc(extent_hooks_t* hooks, void* at, size_t bytes, size_
   const ExtentPool::Taken taken = reinterpret_cast<Hooks*>(hooks)->extents->take(
       bytes, alignment, reinterpret_cast<uintptr_t>(at), *zero);
   if (taken.start == 0) return nullptr;
+  // jemalloc's own memory comes in zeroed and aligned pieces of 2 MiB, of which it uses little.
+  constexpr size_t kBaseBlock = size_t{2} << 20;
+  if (*zero && alignment == kBaseBlock && taken.zeroed) {
+    reinterpret_cast<Hooks*>(hooks)->extents->keep_small_pages(taken.start, bytes);
+  }
   *zero = taken.zeroed;
   *commit = true;
   return reinterpret_cast<void*>(taken.start);
@@ -146,7 +152,10 @@ size_t NodeArena::take(detail::SizeClass c, void** blocks, size_t want) noexcept
 void NodeArena::give(detail::SizeClass c, void* const* blocks, size_t count) noexcept {
   const int batch = detail::kClassSizes[c] <= kLargestRefillClass ? begin_batch() : kNone;
   const int flags = batch_flags(batch);
-  for (size_t i = 0; i < count; ++i) nh_je_sdallocx(blocks[i], detail::kClassSizes[c], flags);
+  for (size_t i = 0; i < count; ++i) {
+    detail::unpoison(blocks[i], detail::kClassSizes[c]);  // jemalloc clears and copies what it has
+    nh_je_sdallocx(blocks[i], detail::kClassSizes[c], flags);
+  }
   end_batch(batch);
 }
 
