@@ -94,7 +94,11 @@ ExtentPool::Taken ExtentPool::take(size_t bytes, size_t alignment, uintptr_t at,
   }
   if (!taken.zeroed) valgrind::recycled(taken.start, bytes);
   if (zero && !taken.zeroed) {
-    memset(reinterpret_cast<void*>(taken.start), 0, bytes);
+    // From a huge page on fresh pages are as cheap as clearing, and what is never touched is never backed.
+    const bool fresh = bytes >= kHugePage && !space_->needs_populate(range_) &&
+                       space_->give_back(range_, taken.start, Bytes{bytes}) &&
+                       space_->reopen(range_, taken.start, Bytes{bytes});
+    if (!fresh) memset(reinterpret_cast<void*>(taken.start), 0, bytes);
     taken.zeroed = true;
   }
   return taken;
@@ -113,15 +117,26 @@ bool ExtentPool::give(uintptr_t start, size_t bytes, bool dirty) noexcept {
   return true;
 }
 
+Extent ExtentPool::widen_to_huge_pages(Extent extent) noexcept {
+  // The fault of one small page of it made a whole huge page resident: the clean rest goes along.
+  const uintptr_t end = extent.start + extent.bytes;
+  const Extent below = clean_.take_ending_at(extent.start, extent.start & ~(kHugePage - 1), *pool_);
+  const Extent above = clean_.take_starting_at(end, align_up(end, kHugePage), *pool_);
+  return {extent.start - below.bytes, below.bytes + extent.bytes + above.bytes};
+}
+
 Bytes ExtentPool::purge(Bytes budget) noexcept {
   constexpr size_t kStep = size_t{1} << 20;
   size_t done = 0;
   while (done < budget.value) {
     const size_t left = budget.value - done;
     Extent extent;
+    size_t dirty = 0;
     {
       const MutexLock lock(mutex_);
       extent = dirty_.take_lowest(left < kStep ? align_up(left, 4096) : kStep, *pool_);
+      dirty = extent.bytes;
+      if (dirty != 0 && huge_pages_ != HugePages::kOff) extent = widen_to_huge_pages(extent);
       dirty_bytes_.store(dirty_.total_bytes(), std::memory_order_relaxed);
     }
     if (extent.bytes == 0) break;
@@ -133,8 +148,8 @@ Bytes ExtentPool::purge(Bytes budget) noexcept {
       break;  // no memory for a node: address space is lost
     dirty_bytes_.store(dirty_.total_bytes(), std::memory_order_relaxed);
     if (!given_back) break;
-    done += extent.bytes;
-    purged_.fetch_add(extent.bytes, std::memory_order_relaxed);
+    done += dirty;
+    purged_.fetch_add(dirty, std::memory_order_relaxed);
   }
   return Bytes{done};
 }

@@ -80,6 +80,8 @@ class ExtentPool {
  private:
   Taken take_free(size_t bytes, size_t alignment, uintptr_t at, bool zero) noexcept
       NH_REQUIRES(mutex_);
+  /// Adds the free clean neighbours that share a huge page with a dirty extent.
+  Extent widen_to_huge_pages(Extent extent) noexcept NH_REQUIRES(mutex_);
   uintptr_t take_fresh(size_t bytes, size_t alignment, uintptr_t at) noexcept NH_REQUIRES(mutex_);
 
   numa::AddressSpace* space_ = nullptr;

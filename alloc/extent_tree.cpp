@@ -155,6 +155,26 @@ bool ExtentTree::take_at(uintptr_t start, size_t bytes, MetaPool& pool) noexcept
          carve(node, start, bytes, pool);
 }
 
+Extent ExtentTree::take_ending_at(uintptr_t end, uintptr_t from, MetaPool& pool) noexcept {
+  Node* node = root_;
+  while (node != nullptr && node->start + node->bytes != end) {
+    node = end <= node->start ? node->left : node->right;
+  }
+  if (node == nullptr || from >= end) return {};
+  const uintptr_t start = from > node->start ? from : node->start;
+  return carve(node, start, end - start, pool) ? Extent{start, end - start} : Extent{};
+}
+
+Extent ExtentTree::take_starting_at(uintptr_t start, uintptr_t to, MetaPool& pool) noexcept {
+  Node* node = root_;
+  while (node != nullptr && node->start != start) {
+    node = start < node->start ? node->left : node->right;
+  }
+  if (node == nullptr || to <= start) return {};
+  const size_t bytes = to - start < node->bytes ? to - start : node->bytes;
+  return carve(node, start, bytes, pool) ? Extent{start, bytes} : Extent{};
+}
+
 Extent ExtentTree::take_lowest(size_t limit, MetaPool& pool) noexcept {
   Node* node = root_;
   if (node == nullptr) return {};

@@ -31,6 +31,10 @@ class ExtentTree {
   [[nodiscard]] Extent take_first_fit(size_t bytes, size_t alignment, MetaPool& pool) noexcept;
   /// Takes exactly [start, start + bytes) if it is free as a whole.
   [[nodiscard]] bool take_at(uintptr_t start, size_t bytes, MetaPool& pool) noexcept;
+  /// Takes [from, end) of the extent that ends at `end`, or all of it if it starts later; bytes == 0 if there is none.
+  [[nodiscard]] Extent take_ending_at(uintptr_t end, uintptr_t from, MetaPool& pool) noexcept;
+  /// Takes [start, to) of the extent that starts at `start`, or all of it if it ends earlier.
+  [[nodiscard]] Extent take_starting_at(uintptr_t start, uintptr_t to, MetaPool& pool) noexcept;
   /// Takes at most `limit` bytes from the lowest extent; bytes == 0 if the tree is empty.
   [[nodiscard]] Extent take_lowest(size_t limit, MetaPool& pool) noexcept;
 

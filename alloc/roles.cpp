@@ -90,7 +90,8 @@ Status join_role(std::string_view name) noexcept {
   Status homed = set_thread_home(home);
   if (!pinned) return pinned.error();
   // The system back end places nothing, which is all that a local role asks for.
-  if (!homed && homed.error().code == ErrorCode::kNotSupported && home == Placement::local())
+  if (!homed && homed.error().code == ErrorCode::kNotSupported &&
+      role->memory == numa::RoleMemory::kLocal)
     return Unit{};
   return homed;
 }

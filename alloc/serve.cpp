@@ -94,11 +94,13 @@ void* serve(ThreadState& thread, HeapCache& cache, const Request& request) noexc
   return block;
 }
 
-/// Lets the node's arena have, and put together, what the thread's and the node's caches hold.
+/// Puts together what the thread's and the node's caches and the arena hold: as clean extents, since dirty ones and
+/// clean ones do not merge.
 void release_unused(ThreadState& thread, PlacementHeap& placement) noexcept {
   flush_thread(thread);
   drain_transfer(placement, placement.transfer.held(), false);
   placement.arena.release_unused(true);
+  placement.extents.purge(placement.extents.dirty());
 }
 
 void* try_allocate(const Request& request) noexcept {

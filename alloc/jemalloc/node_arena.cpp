@@ -32,7 +32,7 @@ void* NodeArena::hook_alloc(extent_hooks_t* hooks, void* at, size_t bytes, size_
   if (taken.start == 0) return nullptr;
   // jemalloc's own memory comes in zeroed and aligned pieces of 2 MiB, of which it uses little.
   constexpr size_t kBaseBlock = size_t{2} << 20;
-  if (*zero && alignment == kBaseBlock && taken.zeroed) {
+  if (*zero && alignment == kBaseBlock) {
     reinterpret_cast<Hooks*>(hooks)->extents->keep_small_pages(taken.start, bytes);
   }
   *zero = taken.zeroed;

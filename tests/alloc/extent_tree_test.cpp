@@ -216,5 +216,28 @@ TEST(ExtentTree, IsUnchangedWhereThereIsNoMemoryForANode) {
   }
 }
 
+TEST(ExtentTree, TakesTheEndOrTheStartOfTheExtentThatTouchesAnAddress) {
+  MetaPool pool;
+  ExtentTree tree;
+  ASSERT_TRUE(tree.insert({kBase, 10 * kPage}, pool));
+  ASSERT_TRUE(tree.insert({kBase + 20 * kPage, 10 * kPage}, pool));
+  // nothing ends or starts there
+  EXPECT_EQ(tree.take_ending_at(kBase + 15 * kPage, kBase, pool).bytes, 0u);
+  EXPECT_EQ(tree.take_starting_at(kBase + 15 * kPage, kBase + 40 * kPage, pool).bytes, 0u);
+  // a part
+  Extent taken = tree.take_ending_at(kBase + 10 * kPage, kBase + 7 * kPage, pool);
+  EXPECT_EQ(taken.start, kBase + 7 * kPage);
+  EXPECT_EQ(taken.bytes, 3 * kPage);
+  taken = tree.take_starting_at(kBase + 20 * kPage, kBase + 22 * kPage, pool);
+  EXPECT_EQ(taken.start, kBase + 20 * kPage);
+  EXPECT_EQ(taken.bytes, 2 * kPage);
+  tree.check_invariants();
+  // all there is, where more is asked for
+  EXPECT_EQ(tree.take_ending_at(kBase + 7 * kPage, kBase - 5 * kPage, pool).bytes, 7 * kPage);
+  EXPECT_EQ(tree.take_starting_at(kBase + 22 * kPage, kBase + 99 * kPage, pool).bytes, 8 * kPage);
+  EXPECT_EQ(tree.total_bytes(), 0u);
+  tree.check_invariants();
+}
+
 }  // namespace
 }  // namespace numaheap::alloc

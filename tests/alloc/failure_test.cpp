@@ -62,12 +62,6 @@ void expect_working_heap() {
   NH_CHILD_EXPECT(statistics().live == before);
 }
 
-/// What was freed in small pieces is whole again only when the caches let go of it.
-void let_go() {
-  trim();
-  purge(GiB(4));
-}
-
 /// Takes blocks until there are no more. They are linked through themselves.
 void** take_all(size_t size) {
   void** last = nullptr;
@@ -99,7 +93,6 @@ NH_OWN_PROCESS(WorksInLittleAddressSpace) {
   for (size_t size : {100u, 5000u, 200000u, 6u << 20}) {
     free_list(take_all(size));
     NH_CHILD_EXPECT(allocate(size) != nullptr);  // at once
-    let_go();
     expect_working_heap();
   }
 }
@@ -147,7 +140,6 @@ NH_OWN_PROCESS(MeetsALimitOfData) {
     NH_CHILD_EXPECT(all != nullptr);
     free_list(all);
     NH_CHILD_EXPECT(allocate(size) != nullptr);  // at once
-    let_go();
     expect_working_heap();
   }
 }

@@ -99,7 +99,7 @@ TEST(Thread, TenThousandShortOnesLeaveNothingBehind) {
   EXPECT_EQ(after.live, before.live);
   EXPECT_EQ(after.threads, before.threads);
   EXPECT_EQ(after.thread_cached, before.thread_cached);
-  EXPECT_LT(after.metadata, before.metadata + KiB(16));  // each took over the state of the last
+  EXPECT_LT(after.metadata, before.metadata + KiB(256));  // each took over the state of the last
 }
 
 TEST(Thread, ManyAtOnceHaveTheirCachesAndTheNextAsManyTakeThemOver) {
@@ -133,7 +133,7 @@ TEST(Thread, ManyAtOnceHaveTheirCachesAndTheNextAsManyTakeThemOver) {
     EXPECT_EQ(after.threads, before.threads);
     EXPECT_EQ(after.thread_cached, before.thread_cached);
     if (round == 0) metadata = after.metadata;
-    EXPECT_LT(after.metadata, metadata + KiB(16));
+    EXPECT_LT(after.metadata, metadata + KiB(256));  // some chunks of magazines at most
   }
 }
 
