@@ -205,8 +205,9 @@ TEST(Thread, KeyDestructorsMayAllocateBeforeAndAfterTheHeapsOwn) {
 }
 
 TEST(Thread, KeyDestructorsMayBeTheFirstToAllocate) {
+  const pthread_key_t late = late_key();  // allocates on this thread
   const Statistics before = statistics();
-  KeyValue values[2] = {{early_key, 1, nullptr}, {late_key(), 1, nullptr}};
+  KeyValue values[2] = {{early_key, 1, nullptr}, {late, 1, nullptr}};
   in_thread([&] {
     for (KeyValue& value : values) pthread_setspecific(value.key, &value);
   });
