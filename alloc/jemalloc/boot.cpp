@@ -29,8 +29,8 @@ __thread uint8_t t_rounds __attribute__((tls_model("initial-exec")));
 #endif
 #endif
 #if defined(__SANITIZE_THREAD__)
-// ThreadSanitizer forgets a thread in the last round, and jemalloc comes once more after its clean-up: no postponing.
-constexpr unsigned kSureRounds = 1;
+// ThreadSanitizer forgets a thread in the last round, and jemalloc comes once more after its clean-up.
+constexpr unsigned kSureRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 2;
 #else
 constexpr unsigned kSureRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
 #endif
