@@ -34,23 +34,25 @@ void set_capacity(ThreadState& thread, Bin& bin, SizeClass c, size_t blocks) noe
   bin.limit = bin.base.load(std::memory_order_relaxed) + blocks;
 }
 
-/// Takes half of the unused capacity of the bin that has most of it. \returns the bytes won.
-size_t reclaim_capacity(ThreadState& thread, HeapCache& cache, SizeClass except) noexcept {
-  SizeClass victim = 0;
-  size_t most = 0;
-  for_each_used_class(cache, [&](SizeClass c) {
-    const size_t unused = (capacity_of(cache.bins[c]) - bin_count(cache.bins[c])) * kClassSizes[c];
-    if (c != except && unused > most) {
-      most = unused;
-      victim = c;
-    }
-  });
-  if (victim == 0) return 0;
-  Bin& bin = cache.bins[victim];
-  const size_t capacity = capacity_of(bin);
-  const size_t less = (capacity - bin_count(bin) + 1) / 2;
-  set_capacity(thread, bin, victim, capacity - less);
-  return less * kClassSizes[victim];
+/// Takes half of the unused capacity of the next few bins in turn, until `wanted` bytes are won. A thread that is at its
+/// bound comes here at every miss, so it looks at a few and goes on from there the next time.
+/// \returns the bytes won.
+size_t reclaim_capacity(ThreadState& thread, HeapCache& cache, SizeClass except,
+                        size_t wanted) noexcept {
+  constexpr unsigned kLooks = 8;
+  size_t won = 0;
+  for (unsigned i = 0; i < kLooks && won < wanted; ++i) {
+    if (++thread.next_victim >= detail::kClassCount) thread.next_victim = detail::kFirstClass;
+    const SizeClass victim = thread.next_victim;
+    Bin& bin = cache.bins[victim];
+    const size_t capacity = capacity_of(bin);
+    const size_t unused = capacity - bin_count(bin);
+    if (victim == except || unused == 0) continue;
+    const size_t less = (unused + 1) / 2;
+    set_capacity(thread, bin, victim, capacity - less);
+    won += less * kClassSizes[victim];
+  }
+  return won;
 }
 
 /// Gives the bin an array for `blocks` blocks. \returns false if there is no memory.
@@ -88,7 +90,7 @@ bool grow(ThreadState& thread, HeapCache& cache, SizeClass c) noexcept {
   const size_t budget = g_heap.settings().thread_cache.value;
   const size_t more = (wanted - capacity) * kClassSizes[c];
   if (thread.capacity_bytes + more > budget) {
-    if (reclaim_capacity(thread, cache, c) < more && capacity != 0) return false;
+    if (reclaim_capacity(thread, cache, c, more) < more && capacity != 0) return false;
   }
   if (!resize_array(cache, c, static_cast<unsigned>(wanted))) return false;
   set_capacity(thread, bin, c, wanted);

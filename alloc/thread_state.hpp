@@ -61,8 +61,9 @@ struct ThreadState {
   std::atomic<uint64_t> earlier_returned{0};
   std::atomic<HeapCache*> caches[numa::AddressSpace::kMaxRanges] = {};
   HeapCache* home = nullptr;
-  size_t capacity_bytes = 0;  ///< What the bins of all its caches may hold together.
-  unsigned until_tick = 0;    ///< Slow paths until the next look at the clock.
+  size_t capacity_bytes = 0;          ///< What the bins of all its caches may hold together.
+  detail::SizeClass next_victim = 0;  ///< Whose unused capacity is looked at next.
+  unsigned until_tick = 0;            ///< Slow paths until the next look at the clock.
   int64_t last_aged_ms = 0;
   unsigned flushes_done = 0;     ///< Of those that were asked of all threads.
   unsigned away = 0;             ///< Slow paths in a row that found the thread on another node.
