@@ -60,6 +60,7 @@ uintptr_t ExtentPool::take_fresh(size_t bytes, size_t alignment, uintptr_t at) n
   const size_t gap = start - (range_start + bump_);
   if (gap != 0 && !clean_.insert({range_start + bump_, gap}, *pool_)) return 0;
   bump_ = end;
+  grown_.store(bump_, std::memory_order_relaxed);
   if (huge_pages_ == HugePages::kLarge && bytes >= kHugePage) {
     (void)space_->advise_huge_pages(start, Bytes{bytes & ~(kHugePage - 1)}, true);  // as above
   }

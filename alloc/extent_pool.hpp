@@ -66,6 +66,10 @@ class ExtentPool {
   [[nodiscard]] Bytes dirty() const noexcept {
     return Bytes{dirty_bytes_.load(std::memory_order_relaxed)};
   }
+  /// How much of the range was ever handed out; it only grows.
+  [[nodiscard]] Bytes grown() const noexcept {
+    return Bytes{grown_.load(std::memory_order_relaxed)};
+  }
   [[nodiscard]] Bytes taken() const noexcept {
     return Bytes{taken_.load(std::memory_order_relaxed)};
   }
@@ -96,6 +100,7 @@ class ExtentPool {
   size_t advised_ NH_GUARDED_BY(mutex_) = 0;  ///< Huge pages were decided below this offset.
 
   std::atomic<size_t> dirty_bytes_{0};
+  std::atomic<size_t> grown_{0};  ///< bump_, for readers without the lock.
   std::atomic<size_t> taken_{0};
   std::atomic<size_t> purged_{0};
 };

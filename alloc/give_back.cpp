@@ -16,7 +16,7 @@ PurgeResult purge_placement(PlacementHeap& placement, Bytes budget) noexcept {
   const SlowPath slow;
   if (!slow.entered()) return result;
   drain_transfer(placement, budget, false);
-  placement.arena.release_unused(true);
+  placement.arena.release_unused();
   result.purged = placement.extents.purge(budget);
   result.left = placement.transfer.held() + placement.extents.dirty();
   return result;

@@ -36,6 +36,7 @@ struct PlacementHeap {
       {};  ///< Other placements, nearest first.
   std::atomic<unsigned> spill_count{0};
   std::atomic<uint64_t> spilled_bytes{0};
+  std::atomic<size_t> grown_at_look{0};  ///< extents.grown() when merge_if_growing() last looked.
   alignas(64) std::atomic<int64_t> published_live{0};
 };
 

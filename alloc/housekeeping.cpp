@@ -22,6 +22,29 @@ int64_t now_ms() noexcept {
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1000000;
 }
 
+/// A range that grows while its arena holds free extents grows for their shape alone, as the arena does not put small
+/// ones together: then they go to the ExtentPool, which does.
+void merge_if_growing(PlacementHeap& placement) noexcept {
+  constexpr size_t kLeast = size_t{1} << 20;
+  const size_t grown = placement.extents.grown().value;
+  size_t before = placement.grown_at_look.load(std::memory_order_relaxed);
+  const size_t grain = grown / 32 > kLeast ? grown / 32 : kLeast;
+  if (grown - before < grain ||
+      !placement.grown_at_look.compare_exchange_strong(before, grown, std::memory_order_relaxed))
+    return;
+  if (placement.arena.free_extents().value >= grain) placement.arena.release_extents();
+}
+
+/// What a tick gives back of an ExtentPool's dirty pages: most of them within half the decay time.
+Bytes due(Bytes dirty) noexcept {
+  const int64_t decay_ms = g_heap.settings().dirty_decay_ms;
+  if (decay_ms < 0) return {};
+  const size_t ticks = static_cast<size_t>(decay_ms) / (8 * kTickMs) + 1;
+  constexpr size_t kLeast = size_t{64} << 10;
+  const size_t share = dirty.value / ticks > kLeast ? dirty.value / ticks : kLeast;
+  return share < kTickBytes.value ? Bytes{share} : kTickBytes;
+}
+
 /// Whether the caller is the one that does what is due now.
 bool claim(std::atomic<int64_t>& next, int64_t now, int64_t period) noexcept {
   int64_t due = next.load(std::memory_order_relaxed);
@@ -52,6 +75,7 @@ void look_at_clock(ThreadState& thread) noexcept {
       if (cache != nullptr) age_cache(thread, *cache);
     }
   }
+  for (unsigned i = 0; i < g_heap.placement_count(); ++i) merge_if_growing(g_heap.placement(i));
   if (!claim(g_next_tick_ms, now, kTickMs)) return;
   const bool drain = claim(g_next_drain_ms, now, kDrainMs);
   for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
@@ -60,7 +84,8 @@ void look_at_clock(ThreadState& thread) noexcept {
       drain_transfer(placement, kTickBytes, true);
       placement.arena.decay();
     }
-    if (placement.extents.dirty().value != 0) placement.extents.purge(kTickBytes);
+    if (const Bytes dirty = placement.extents.dirty(); dirty.value != 0)
+      placement.extents.purge(due(dirty));
   }
   if (drain) sample_limits();
 }

@@ -99,7 +99,7 @@ void* serve(ThreadState& thread, HeapCache& cache, const Request& request) noexc
 void release_unused(ThreadState& thread, PlacementHeap& placement) noexcept {
   flush_thread(thread);
   drain_transfer(placement, placement.transfer.held(), false);
-  placement.arena.release_unused(true);
+  placement.arena.release_unused();
   placement.extents.purge(placement.extents.dirty());
 }
 

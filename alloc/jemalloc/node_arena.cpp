@@ -21,6 +21,12 @@ T read_number(const char* format, Indexes... indexes) noexcept {
   return nh_je_mallctl(name, &value, &size, nullptr, 0) == 0 ? value : 0;
 }
 
+void refresh_books() noexcept {
+  uint64_t epoch = 1;
+  size_t size = sizeof epoch;
+  nh_je_mallctl("epoch", &epoch, &size, &epoch, size);
+}
+
 }  // namespace
 
 // --- extent hooks: the arena's pages come from and go to the ExtentPool ---
@@ -189,7 +195,7 @@ size_t NodeArena::usable_size(const void* block) noexcept { return nh_je_sallocx
 
 // --- giving back, and figures ---
 
-void NodeArena::release_unused(bool free_extents) noexcept {
+void NodeArena::release_unused() noexcept {
   if (index() == kNone) return;
   // Take every refill cache that is at rest out of the pool, empty it, and put all back.
   int slots[kMaxRefillCaches];
@@ -205,11 +211,21 @@ void NodeArena::release_unused(bool free_extents) noexcept {
                            sizeof cache_ids_[0]) == 0);
     end_batch(slots[i]);
   }
-  if (free_extents) {
-    char name[64];
-    snprintf(name, sizeof name, "arena.%d.purge", index());
-    NH_CHECK(nh_je_mallctl(name, nullptr, nullptr, nullptr, 0) == 0);
-  }
+  release_extents();
+}
+
+void NodeArena::release_extents() noexcept {
+  if (index() == kNone) return;
+  char name[64];
+  snprintf(name, sizeof name, "arena.%d.purge", index());
+  NH_CHECK(nh_je_mallctl(name, nullptr, nullptr, nullptr, 0) == 0);
+}
+
+Bytes NodeArena::free_extents() noexcept {
+  const int arena = index();
+  if (arena == kNone) return {};
+  refresh_books();
+  return Bytes{read_number<size_t>("stats.arenas.%d.pdirty", arena) * detail::kPage};
 }
 
 void NodeArena::decay() noexcept {
@@ -223,9 +239,7 @@ ArenaStatistics NodeArena::statistics() noexcept {
   ArenaStatistics result{};
   const int arena = index();
   if (arena == kNone) return result;
-  uint64_t epoch = 1;
-  size_t size = sizeof epoch;
-  nh_je_mallctl("epoch", &epoch, &size, &epoch, size);
+  refresh_books();
   constexpr size_t kPage = detail::kPage;
   result.allocated.value = read_number<size_t>("stats.arenas.%d.small.allocated", arena) +
                            read_number<size_t>("stats.arenas.%d.large.allocated", arena);

@@ -186,6 +186,28 @@ NH_OWN_PROCESS(FreesAndPurgesEverything) {
 #endif
 }
 
+/// Frees many slabs of 8 KiB, which the arena does not put together, and allocates as much in slabs of 28 KiB.
+/// \returns by how much the range grew for the second.
+NH_OWN_PROCESS(GrowsForSlabsOfAnotherShape) {
+  constexpr size_t kBytes = 32 * kMiB;
+  const alloc::ExtentPool& extents = alloc::g_heap.placement(0).extents;
+  std::vector<void*> first = blocks_of(8192, kBytes);
+  deallocate_batch(first);
+  trim();
+  const size_t before = extents.grown().value;
+  std::vector<void*> second = blocks_of(112, kBytes);
+  const size_t more = extents.grown().value - before;
+  printf("%zu bytes before, %zu more\n", before, more);
+  fflush(stdout);
+  NH_CHILD_EXPECT(more < kBytes / 4);
+  deallocate_batch(second);
+}
+
+TEST(GiveBack, FreeExtentsOfOneShapeServeSlabsOfAnother) {
+  const tests::OwnProcess process = run_in_own_process("GrowsForSlabsOfAnotherShape", {});
+  EXPECT_EQ(process.status, 0) << process.output;
+}
+
 TEST(GiveBack, EverythingFreedAndPurgedLeavesLessThanTenMegabytes) {
   const tests::OwnProcess process = run_in_own_process("FreesAndPurgesEverything", {});
   EXPECT_EQ(process.status, 0) << process.output;
