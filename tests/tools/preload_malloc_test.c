@@ -158,6 +158,23 @@ static void realloc_of_null_allocates_and_to_nothing_frees(void) {
   EXPECT(reallocarray(block, hide(0), 5) == NULL);
 }
 
+static void realloc_leaves_a_growing_block_room_where_a_copy_is_dear(void) {
+  char* block = malloc(40000);
+  const size_t usable = malloc_usable_size(block);
+  block = realloc(block, usable + 1);
+  EXPECT(malloc_usable_size(block) >= usable + usable / 4);
+  char* const before = block;
+  block = realloc(block, malloc_usable_size(block));
+  EXPECT(block == before);
+  block = realloc(block, 50000); /* and what shrinks gets what it asks for */
+  EXPECT(malloc_usable_size(block) < 60000);
+  free(block);
+  block = malloc(100);
+  block = realloc(block, malloc_usable_size(block) + 1);
+  EXPECT(malloc_usable_size(block) <= 128);
+  free(block);
+}
+
 static void realloc_that_fails_keeps_the_block(void) {
   unsigned char* block = malloc(1000);
   memset(block, 9, 1000);
@@ -315,6 +332,7 @@ int main(void) {
   calloc_clears_memory_that_was_used_before();
   realloc_keeps_the_contents_in_both_directions();
   realloc_of_null_allocates_and_to_nothing_frees();
+  realloc_leaves_a_growing_block_room_where_a_copy_is_dear();
   realloc_that_fails_keeps_the_block();
   alignments_up_to_many_pages_are_kept();
   posix_memalign_refuses_alignments_that_are_none();

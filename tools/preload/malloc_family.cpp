@@ -54,6 +54,17 @@ void* allocate_rounding_alignment(size_t alignment, size_t size) {
   return 0;
 }
 
+/// What realloc asks for: who grows a block is likely to grow it again, so one that is dear to copy gets a quarter more
+/// than it had, as in tcmalloc; until the program writes to them, those are pages that nobody touched. Small blocks
+/// would carry the slack resident, and from kLargestCopy on the arena grows them in place. Only here: the sized release
+/// of the C and C++ interface derives the class from the size that was asked for.
+size_t with_room_to_grow(const void* block, size_t size) noexcept {
+  constexpr size_t kLargestCopy = size_t{256} << 10;
+  const size_t usable = fast_usable_size(block);
+  if (usable <= kMaxSmall || usable >= kLargestCopy || size <= usable) return size;
+  return size > usable + usable / 4 ? size : usable + usable / 4;
+}
+
 }  // namespace
 
 extern "C" {
@@ -75,6 +86,11 @@ NH_API void* realloc(void* block, size_t size) noexcept {
   if (size == 0 && block != nullptr) {  // glibc frees here and returns null
     fast_deallocate(block);
     return nullptr;
+  }
+  if (const size_t roomy = with_room_to_grow(block, size); roomy != size) {
+    const int saved_errno = errno;
+    if (void* grown = numaheap::reallocate(block, roomy); grown != nullptr) return grown;
+    errno = saved_errno;  // the quarter is not worth a refusal
   }
   return numaheap::reallocate(block, size);
 }
