@@ -23,7 +23,8 @@ int64_t now_ms() noexcept {
 }
 
 /// A range that grows while its arena holds free extents grows for their shape alone, as the arena does not put small
-/// ones together: then they go to the ExtentPool, which does.
+/// ones together: so they go to the ExtentPool, which does. How many there are is not asked, since jemalloc's books are
+/// dearer to read than this is to do.
 void merge_if_growing(PlacementHeap& placement) noexcept {
   constexpr size_t kLeast = size_t{1} << 20;
   const size_t grown = placement.extents.grown().value;
@@ -32,7 +33,7 @@ void merge_if_growing(PlacementHeap& placement) noexcept {
   if (grown - before < grain ||
       !placement.grown_at_look.compare_exchange_strong(before, grown, std::memory_order_relaxed))
     return;
-  if (placement.arena.free_extents().value >= grain) placement.arena.release_extents();
+  placement.arena.release_extents();
 }
 
 /// What a tick gives back of an ExtentPool's dirty pages: most of them within half the decay time.

@@ -21,12 +21,6 @@ T read_number(const char* format, Indexes... indexes) noexcept {
   return nh_je_mallctl(name, &value, &size, nullptr, 0) == 0 ? value : 0;
 }
 
-void refresh_books() noexcept {
-  uint64_t epoch = 1;
-  size_t size = sizeof epoch;
-  nh_je_mallctl("epoch", &epoch, &size, &epoch, size);
-}
-
 }  // namespace
 
 // --- extent hooks: the arena's pages come from and go to the ExtentPool ---
@@ -221,13 +215,6 @@ void NodeArena::release_extents() noexcept {
   NH_CHECK(nh_je_mallctl(name, nullptr, nullptr, nullptr, 0) == 0);
 }
 
-Bytes NodeArena::free_extents() noexcept {
-  const int arena = index();
-  if (arena == kNone) return {};
-  refresh_books();
-  return Bytes{read_number<size_t>("stats.arenas.%d.pdirty", arena) * detail::kPage};
-}
-
 void NodeArena::decay() noexcept {
   if (index() == kNone) return;
   char name[64];
@@ -239,7 +226,9 @@ ArenaStatistics NodeArena::statistics() noexcept {
   ArenaStatistics result{};
   const int arena = index();
   if (arena == kNone) return result;
-  refresh_books();
+  uint64_t epoch = 1;
+  size_t size = sizeof epoch;
+  nh_je_mallctl("epoch", &epoch, &size, &epoch, size);
   constexpr size_t kPage = detail::kPage;
   result.allocated.value = read_number<size_t>("stats.arenas.%d.small.allocated", arena) +
                            read_number<size_t>("stats.arenas.%d.large.allocated", arena);

@@ -49,8 +49,6 @@ class NodeArena {
   /// Lets go of all free extents: the ExtentPool has them then, as dirty ones that are whole where neighbours were
   /// free, too; nothing goes to the kernel here. Costs some 0.5 us for each.
   void release_extents() noexcept;
-  /// Bytes of free extents. Refreshes jemalloc's books: some 10 us.
-  [[nodiscard]] Bytes free_extents() noexcept;
   /// Lets time-based decay do what is due.
   void decay() noexcept;
 
