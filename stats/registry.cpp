@@ -108,6 +108,13 @@ const Metric* next_metric(const Metric& metric) noexcept {
   return metric.next.load(std::memory_order_acquire);
 }
 
+size_t registered_metrics() noexcept {
+  size_t count = 0;
+  for (const Metric* metric = first_metric(); metric != nullptr; metric = next_metric(*metric))
+    ++count;
+  return count;
+}
+
 const Sample* Snapshot::find(std::string_view name,
                              std::initializer_list<Label> labels) const noexcept {
   for (const Sample& sample : samples) {
@@ -139,6 +146,31 @@ Snapshot take_snapshot(std::span<Sample> memory, Detail detail) noexcept {
   const size_t kept = std::min(emitter.emitted_, memory.size());
   return {
       .samples = memory.first(kept), .left_out = emitter.emitted_ - kept, .scan = now() - start};
+}
+
+void find_absent(Snapshot& snapshot, Detail detail, std::span<Absence> memory) noexcept {
+  snapshot.absent = {};
+  if (snapshot.left_out != 0) return;
+  const std::span<const Sample> samples = snapshot.samples;
+  size_t found = 0;
+  // Samples stand about in the order of the registry, so each search goes on where the last one ended.
+  auto last = samples.begin();
+  for (const Metric* metric = first_metric(); metric != nullptr; metric = next_metric(*metric)) {
+    if (metric->detail > detail) continue;
+    const auto is_its_own = [&](const Sample& sample) { return sample.metric == metric; };
+    auto own = std::find_if(last, samples.end(), is_its_own);
+    if (own == samples.end()) {
+      own = std::find_if(samples.begin(), last, is_its_own);
+      if (own == last) own = samples.end();
+    }
+    if (own != samples.end()) {
+      last = own;
+    } else if (found < memory.size()) {
+      const char* why = metric->why == nullptr ? nullptr : metric->why(metric->context);
+      memory[found++] = {metric, why == nullptr ? "its owner has none now" : why};
+    }
+  }
+  snapshot.absent = memory.first(found);
 }
 
 void Emitter::emit(int64_t value, std::initializer_list<Label> labels,

@@ -121,6 +121,53 @@ TEST(Registry, ASummaryLeavesDetailOutAndDoesNotCountItAsLost) {
   EXPECT_EQ(snapshot.left_out, 0u);
 }
 
+bool g_has_figure = false;
+constinit Metric moody{.name = "test_moody",
+                       .help = "Has a sample at times.",
+                       .read =
+                           [](void*, Emitter& out) noexcept {
+                             if (g_has_figure) out.emit(1);
+                           },
+                       .why = [](void*) noexcept { return "it is in no mood"; }};
+constinit Metric silent{.name = "test_silent", .help = "Never has a sample, and never says why."};
+constinit Metric detailed{
+    .name = "test_detailed", .help = "Is not asked for.", .detail = Detail::kPerThread};
+
+TEST(Registry, ASnapshotTellsWhoHadNoSampleAndWhy) {
+  for (Metric* m : {&moody, &silent, &detailed, &live}) register_metric(*m);
+  std::array<Sample, 1024> memory;
+  std::array<Absence, 1024> absences;
+  ASSERT_LE(registered_metrics(), absences.size());
+  const auto why = [&](const char* name) -> std::string {
+    Snapshot snapshot = take_snapshot(memory, Detail::kPerClass);
+    find_absent(snapshot, Detail::kPerClass, absences);
+    for (const Absence& absence : snapshot.absent)
+      if (std::strcmp(absence.metric->name, name) == 0) return absence.why;
+    return "it is there";
+  };
+  g_has_figure = false;
+  EXPECT_EQ(why("test_moody"), "it is in no mood");
+  EXPECT_EQ(why("test_silent"), "its owner has none now");
+  EXPECT_EQ(why("test_detailed"), "it is there") << "what was not asked for is not missing";
+  EXPECT_EQ(why("test_live_bytes"), "it is there");
+  g_has_figure = true;
+  EXPECT_EQ(why("test_moody"), "it is there");
+}
+
+TEST(Registry, TellsNoAbsencesThatItDoesNotKnowOrHasNoRoomFor) {
+  for (Metric* m : {&silent, &live}) register_metric(*m);
+  std::array<Sample, 1024> memory;
+  std::array<Absence, 1024> absences;
+  Snapshot cut = take_snapshot(std::span(memory).first(1));
+  EXPECT_GT(cut.left_out, 0u);
+  find_absent(cut, Detail::kPerThread, absences);
+  EXPECT_TRUE(cut.absent.empty()) << "a sample that was left out is not an absence";
+  Snapshot whole = take_snapshot(memory);
+  EXPECT_TRUE(whole.absent.empty()) << "nobody asked";
+  find_absent(whole, Detail::kPerThread, std::span(absences).first(1));
+  EXPECT_EQ(whole.absent.size(), 1u);
+}
+
 struct Registered {
   Metric metric;
   std::string name;

@@ -94,8 +94,10 @@ inline constexpr size_t kMaxLabels = 3;
 struct Metric {
   /// As OpenMetrics has it: prefix, words, unit ("numaheap_live_bytes"), without "_total".
   const char* name;
-  /// One sentence: what it is and what it leaves out.
+  /// One sentence: what it is.
   const char* help;
+  /// What it leaves out, and what to do about it, for the page of all metrics; null: nothing more to say.
+  const char* notes = nullptr;
   Unit unit = Unit::kCount;
   Type type = Type::kGauge;
   Source source = Source::kOwnBooks;
@@ -107,6 +109,9 @@ struct Metric {
   /// never emitted as 0. Null in all but one metric of a group.
   void (*read)(void* context, Emitter& out) noexcept = nullptr;
   void* context = nullptr;
+  /// Says why there is no sample now, as a text in static storage. Called as `read` is, and only when
+  /// there is none. Null: nothing is known but that there is none.
+  const char* (*why)(void* context) noexcept = nullptr;
 
   [[nodiscard]] constexpr size_t label_count() const {
     size_t n = 0;

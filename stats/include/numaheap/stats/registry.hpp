@@ -25,13 +25,16 @@
 namespace numaheap::stats {
 
 /// Adds a metric for good; doing it again for the same one does nothing. Any thread, any time.
-/// \pre `metric` is never destroyed, and its public fields never change after this.
+/// \pre `metric` is never destroyed, its public fields never change after this, and no other one
+///      has its name.
 NH_API void register_metric(Metric& metric) noexcept;
 
 /// The first registered metric, and the one after `metric`, in the order of registration; nullptr
 /// after the last.
 NH_API const Metric* first_metric() noexcept;
 NH_API const Metric* next_metric(const Metric& metric) noexcept;
+/// How many there are.
+NH_API size_t registered_metrics() noexcept;
 
 struct Sample {
   const Metric* metric = nullptr;
@@ -40,10 +43,17 @@ struct Sample {
   std::chrono::nanoseconds age{0};         ///< How old the figure was when the snapshot took it.
 };
 
+/// A registered metric that had no sample.
+struct Absence {
+  const Metric* metric = nullptr;
+  const char* why = nullptr;  ///< As its owner says; never null in a snapshot.
+};
+
 struct Snapshot {
   std::span<const Sample> samples;   ///< In the caller's memory.
   size_t left_out = 0;               ///< Samples that there was no room for.
   std::chrono::nanoseconds scan{0};  ///< How long reading everything took.
+  std::span<const Absence> absent;   ///< In the caller's memory; filled by find_absent().
 
   /// The sample with this name and these labels, or nullptr.
   [[nodiscard]] NH_API const Sample* find(std::string_view name,
@@ -59,6 +69,12 @@ struct Snapshot {
 /// Cost: that of the read functions, some nanoseconds a sample, and two clock reads.
 [[nodiscard]] NH_API Snapshot take_snapshot(std::span<Sample> memory,
                                             Detail detail = Detail::kPerThread) noexcept;
+
+/// Adds to a snapshot which metrics up to `detail`, what it was taken with, had no sample, and why.
+/// \param memory  registered_metrics() entries have room for all.
+/// Finds none while samples are left out, as theirs may be among those.
+/// Cost: a pointer comparison a sample for each metric that has none.
+NH_API void find_absent(Snapshot& snapshot, Detail detail, std::span<Absence> memory) noexcept;
 
 /// What a read function writes its samples to.
 class Emitter {
