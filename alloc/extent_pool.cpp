@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "allowed_nodes.hpp"
 #include "valgrind.hpp"
 
 namespace numaheap::alloc {
@@ -88,6 +89,7 @@ ExtentPool::Taken ExtentPool::take(size_t bytes, size_t alignment, uintptr_t at,
     // Only a lack of memory refuses: a thread that may no longer run on the node leaves the pages to the first touch.
     const Status populated = space_->populate(range_, taken.start, Bytes{bytes});
     usable = populated || populated.error().code != ErrorCode::kNoMemory;
+    if (!populated && usable) report_not_populated(range_, populated.error());
   }
   if (!usable) {
     (void)give(taken.start, bytes, !taken.zeroed);  // at worst address space is lost

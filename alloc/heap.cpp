@@ -8,6 +8,7 @@
 #include <new>
 
 #include "accounting.hpp"
+#include "allowed_nodes.hpp"
 #include "fork.hpp"
 #include "jemalloc/boot.hpp"
 #include "limits.hpp"
@@ -135,6 +136,9 @@ bool Heap::reserve_placements(const numa::Machine& machine) noexcept {
                 "ranges are smaller");
   }
   report_placements();
+  if (machine.online.size() > 1) {
+    if (const Result<NodeSet> allowed = numa::read_allowed_nodes()) watch_allowed_nodes(*allowed);
+  }
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "allowed_nodes.hpp"
 #include "limits.hpp"
 #include "node_cache.hpp"
 
@@ -88,7 +89,10 @@ void look_at_clock(ThreadState& thread) noexcept {
     if (const Bytes dirty = placement.extents.dirty(); dirty.value != 0)
       placement.extents.purge(due(dirty));
   }
-  if (drain) sample_limits();
+  if (drain) {
+    sample_limits();
+    sample_allowed_nodes();
+  }
 }
 
 }  // namespace numaheap::alloc

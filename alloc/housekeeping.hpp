@@ -9,7 +9,7 @@ namespace numaheap::alloc {
 
 /// Counts a slow path; looks at the clock every kSlowPathsPerLook of them and does what is due: ages the thread's own
 /// caches (once a second), drains idle transfer caches and purges free extents (at most kTickBytes each, every
-/// kTickMs), samples limits. Inside a SlowPath.
+/// kTickMs), samples limits and the nodes that are allowed. Inside a SlowPath.
 void tick(ThreadState& thread) noexcept;
 
 /// The same without counting.

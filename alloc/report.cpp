@@ -37,7 +37,10 @@ void keep(ReportKind kind, const char* text, const void* address, int system_err
           bool copy) noexcept {
   if (!g_mutex.try_lock()) return;  // somebody reports right now: one report less
   bool known = false;
-  for (unsigned i = 0; i < g_kept_count; ++i) known = known || g_kept[i].report.text == text;
+  for (unsigned i = 0; i < g_kept_count; ++i) {
+    known = known || (copy ? strncmp(g_kept[i].copy, text, sizeof Kept::copy - 1) == 0
+                           : g_kept[i].report.text == text);
+  }
   if (!known && g_kept_count < kMaxKeptReports) {
     Kept& kept = g_kept[g_kept_count++];
     if (copy) {

@@ -15,7 +15,7 @@ namespace numaheap::alloc {
 void report_once(ReportKind kind, const char* text, const void* address = nullptr,
                  int system_errno = 0) noexcept;
 
-/// The same for a text that is not static: it is copied (up to 200 bytes).
+/// The same for a text that is not static: it is copied (up to 200 bytes) and compared as such.
 void report_copy(ReportKind kind, const char* text, int system_errno = 0) noexcept;
 
 /// Hands what was kept to the callback, if there is one. Outside of a SlowPath.

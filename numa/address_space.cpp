@@ -246,6 +246,8 @@ Status AddressSpace::give_back(unsigned range, uintptr_t start, Bytes bytes) noe
     refused = errno;
   }
   if (fresh != 0) munmap(pointer(fresh), bytes.value);
+  // Under a cpuset that excludes the node by now it has no policy: the charge stays, but the pages go.
+  if (refused == EINVAL && madvise(pointer(start), bytes.value, MADV_DONTNEED) == 0) return Unit{};
   return system_error(refused, "the kernel refuses the new mapping that would return the charge");
 }
 

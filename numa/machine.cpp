@@ -1,6 +1,10 @@
 #include "numaheap/numa/machine.hpp"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "kernel_file.hpp"
+#include "system_error.hpp"
 
 namespace numaheap::numa {
 
@@ -28,6 +32,11 @@ NodeSet read_nodes_of(const char* directory, const char* name, const NodeSet& wi
   KernelFile file(Path(directory).add("/").add(name).c_str());
   NodeSet nodes;
   return read_nodes(file, nodes) ? intersection(nodes, within) : within;
+}
+
+bool read_allowed_list(const char* status_file, NodeSet& nodes) noexcept {
+  KernelFile status(status_file);
+  return status.seek_line("Mems_allowed_list:") && read_nodes(status, nodes);
 }
 
 void read_distances(const char* directory, Machine& machine) noexcept {
@@ -93,14 +102,29 @@ Machine read_machine(const char* node_directory, const char* status_file) noexce
   if (machine.with_memory.empty()) machine.with_memory = machine.online;
   machine.with_cpus = read_nodes_of(node_directory, "has_cpu", machine.online);
 
-  KernelFile status(status_file);
   NodeSet allowed;
-  if (status.seek_line("Mems_allowed_list:") && read_nodes(status, allowed)) {
-    allowed = intersection(allowed, machine.with_memory);
-  }
+  if (read_allowed_list(status_file, allowed)) allowed = intersection(allowed, machine.with_memory);
   machine.allowed = allowed.empty() ? machine.with_memory : allowed;
   read_distances(node_directory, machine);
   return machine;
+}
+
+Result<NodeSet> read_allowed_nodes(const char* status_file) noexcept {
+  constexpr unsigned long kMaskBits = kMaxNodes + 1;  // get_mempolicy(2) writes one bit less
+  constexpr unsigned long kMemsAllowed = 1 << 2;      // MPOL_F_MEMS_ALLOWED of linux/mempolicy.h
+  const KeepErrno keep_errno;
+  NodeSet nodes;
+  uint64_t words[kMaxNodes / 64] = {};
+  if (syscall(SYS_get_mempolicy, nullptr, words, kMaskBits, nullptr, kMemsAllowed) == 0) {
+    for (unsigned id = 0; id < kMaxNodes; ++id) {
+      if ((words[id / 64] >> (id % 64) & 1) != 0) nodes.insert(NodeId{id});
+    }
+    return nodes;
+  }
+  const int refused = errno;
+  if (read_allowed_list(status_file, nodes)) return nodes;
+  return system_error(refused,
+                      "neither get_mempolicy(2) nor Mems_allowed_list tells the allowed nodes");
 }
 
 }  // namespace numaheap::numa

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "child_process.hpp"
 #include "fake_sysfs.hpp"
 
 namespace numaheap::numa {
@@ -148,6 +149,29 @@ TEST(Machine, AllowsWhatTheCpusetLeaves) {
   fake.write_status("Name:\ttest\nMems_allowed:\t0000000a\nMems_allowed_list:\t1,3\nafter:\t0\n");
   const Machine machine = read_machine(fake.nodes().c_str(), fake.status().c_str());
   EXPECT_EQ(machine.allowed, set_of({1})) << "node 3 has no memory";
+}
+
+TEST(Machine, AsksWhatIsAllowedByASystemCall) {
+  FakeSysfs fake;
+  fake.write_status("Mems_allowed_list:\t7\n");
+  const Result<NodeSet> allowed = read_allowed_nodes(fake.status().c_str());
+  ASSERT_TRUE(allowed);
+  EXPECT_FALSE(allowed->empty());
+  EXPECT_NE(*allowed, set_of({7})) << "the file is not read";
+}
+
+TEST(Machine, ReadsWhatIsAllowedWhereTheSystemCallIsRefused) {
+  FakeSysfs fake;
+  fake.write_status("Mems_allowed_list:\t7,9\n");
+  EXPECT_EQ(tests::in_child([&] {
+              NH_CHILD_EXPECT(tests::refuse_system_calls({{SYS_get_mempolicy, EPERM}}));
+              const Result<NodeSet> allowed = read_allowed_nodes(fake.status().c_str());
+              NH_CHILD_EXPECT(allowed && *allowed == set_of({7, 9}));
+              const Result<NodeSet> unknown = read_allowed_nodes("/nowhere");
+              NH_CHILD_EXPECT(!unknown && unknown.error().system_errno == EPERM);
+              NH_CHILD_EXPECT(unknown.error().code == ErrorCode::kNotPermitted);
+            }),
+            0);
 }
 
 TEST(Machine, FindsTheCpusetBehindLinesOfAnyLength) {

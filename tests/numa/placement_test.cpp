@@ -1,6 +1,5 @@
 // Where the kernel puts the pages of the ranges: needs nodes, so it runs in the virtual machines of tests/vm too.
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cstring>
@@ -8,12 +7,14 @@
 #include <memory>
 
 #include "child_process.hpp"
+#include "cpuset.hpp"
 #include "node_ranges.hpp"
 #include "numaheap/numa/residency_sample.hpp"
 
 namespace numaheap::numa {
 namespace {
 
+using tests::Cpuset;
 using tests::free_bytes;
 using tests::in_child;
 using tests::nodes_to_run_on;
@@ -196,33 +197,6 @@ TEST(Placement, ReturnsTheChargeUnderStrictOvercommitAndKeepsThePolicy) {
   EXPECT_EQ(ranges->opened(last), MiB(64));
   std::ofstream("/proc/sys/vm/overcommit_memory") << 0 << std::flush;
 }
-
-/// A cgroup whose cpuset this process is in until the end of the scope.
-class Cpuset {
- public:
-  Cpuset() {
-    write("/sys/fs/cgroup/cgroup.subtree_control", "+cpuset");
-    mkdir(kPath, 0755);
-    works_ = write(std::string(kPath) + "/cgroup.procs", "0");
-  }
-  ~Cpuset() {
-    write("/sys/fs/cgroup/cgroup.procs", "0");
-    rmdir(kPath);
-  }
-  [[nodiscard]] bool works() const { return works_; }
-  bool set_memory_nodes(const std::string& list) {
-    return write(std::string(kPath) + "/cpuset.mems", list);
-  }
-
- private:
-  static constexpr const char* kPath = "/sys/fs/cgroup/numaheap-test";
-  static bool write(const std::string& file, const std::string& text) {
-    std::ofstream out(file);
-    out << text << std::flush;
-    return out.good();
-  }
-  bool works_ = false;
-};
 
 TEST(Placement, ARangeKeepsItsNodeWhenTheCpusetShrinksAndGrowsAgain) {
   NH_NEEDS_NODES(2);

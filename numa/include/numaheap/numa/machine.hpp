@@ -45,6 +45,10 @@ Result<NodeSet> parse_node_list(std::string_view text) noexcept;
 Machine read_machine(const char* node_directory = kNodeDirectory,
                      const char* status_file = "/proc/self/status") noexcept;
 
+/// The nodes that the process may allocate on now: get_mempolicy(2), or where a filter refuses that, Mems_allowed_list.
+/// \returns the errno of the refusal if the file does not tell either. One system call; does not allocate.
+Result<NodeSet> read_allowed_nodes(const char* status_file = "/proc/self/status") noexcept;
+
 /// The node of the CPU that the calling thread runs on: rseq's node_id (half a nanosecond) where the kernel fills it
 /// (AT_RSEQ_FEATURE_SIZE says so; __rseq_size does not), else getcpu(2) by the vDSO.
 NodeId current_node() noexcept;
