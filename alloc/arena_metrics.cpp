@@ -85,7 +85,7 @@ void refresh() noexcept {
 }
 
 void read_figures(void* /*context*/, Emitter& out) noexcept {
-  refresh();
+  if (out.may_refresh()) refresh();
   const int64_t read_at =
       g_read_at.load(std::memory_order_acquire);  // acquire: pairs with the release in refresh()
   if (read_at == 0) return;

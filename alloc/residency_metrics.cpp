@@ -77,7 +77,7 @@ void refresh() noexcept {
 
 void read_estimates(void* /*context*/, Emitter& out) noexcept {
   if (!g_heap.is_started() || g_heap.placement_count() < 2) return;
-  refresh();
+  if (out.may_refresh()) refresh();
   const int64_t read_at =
       g_read_at.load(std::memory_order_acquire);  // acquire: pairs with the release in refresh()
   if (read_at == 0) return;

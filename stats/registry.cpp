@@ -64,6 +64,8 @@ const char* name(Source source) noexcept {
       return "kernel";
     case Source::kHardware:
       return "hardware";
+    case Source::kHost:
+      return "host";
     case Source::kEstimate:
       return "estimate";
   }
@@ -135,9 +137,9 @@ bool Snapshot::sum(std::string_view name, int64_t& sum) const noexcept {
   return found;
 }
 
-Snapshot take_snapshot(std::span<Sample> memory, Detail detail) noexcept {
+Snapshot take_snapshot(std::span<Sample> memory, Detail detail, Freshness freshness) noexcept {
   const auto start = now();
-  Emitter emitter(memory, detail);
+  Emitter emitter(memory, detail, freshness);
   for (const Metric* metric = first_metric(); metric != nullptr; metric = next_metric(*metric)) {
     if (metric->read == nullptr || !emitter.wants(*metric)) continue;
     emitter.reading_ = metric;

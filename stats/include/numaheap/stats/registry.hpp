@@ -63,12 +63,19 @@ struct Snapshot {
   [[nodiscard]] NH_API bool sum(std::string_view name, int64_t& sum) const noexcept;
 };
 
+/// What to do about a figure that is dear to get and was kept from an earlier read.
+enum class Freshness : uint8_t {
+  kRefresh,  ///< Get it again if it is older than its owner finds good.
+  kAsKept,   ///< Take it as it is, or leave it out: on the way of an allocation.
+};
+
 /// Reads all metrics up to `detail` into `memory`. What does not fit is counted in left_out, so a
 /// second try with samples.size() + left_out entries (and some more, for threads that come) has
 /// room.
 /// Cost: that of the read functions, some nanoseconds a sample, and two clock reads.
 [[nodiscard]] NH_API Snapshot take_snapshot(std::span<Sample> memory,
-                                            Detail detail = Detail::kPerThread) noexcept;
+                                            Detail detail = Detail::kPerThread,
+                                            Freshness freshness = Freshness::kRefresh) noexcept;
 
 /// Adds to a snapshot which metrics up to `detail`, what it was taken with, had no sample, and why.
 /// \param memory  registered_metrics() entries have room for all.
@@ -89,13 +96,18 @@ class Emitter {
   /// False if the snapshot leaves this metric out for its detail: then its samples need not be made
   /// up.
   [[nodiscard]] bool wants(const Metric& metric) const noexcept { return metric.detail <= detail_; }
+  /// False if a figure that takes locks or many system calls must be emitted as it was kept.
+  [[nodiscard]] bool may_refresh() const noexcept { return freshness_ == Freshness::kRefresh; }
 
  private:
-  friend Snapshot take_snapshot(std::span<Sample> memory, Detail detail) noexcept;
-  Emitter(std::span<Sample> memory, Detail detail) : memory_(memory), detail_(detail) {}
+  friend Snapshot take_snapshot(std::span<Sample> memory, Detail detail,
+                                Freshness freshness) noexcept;
+  Emitter(std::span<Sample> memory, Detail detail, Freshness freshness)
+      : memory_(memory), detail_(detail), freshness_(freshness) {}
 
   std::span<Sample> memory_;
   Detail detail_;
+  Freshness freshness_;
   size_t emitted_ = 0;
   const Metric* reading_ = nullptr;
 };

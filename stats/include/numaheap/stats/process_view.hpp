@@ -1,0 +1,73 @@
+/// \file
+/// ProcessView: the snapshots that another process publishes, read without its noticing.
+///
+/// Nothing is attached, stopped or asked: the file is the other's memfd by way of /proc/PID/fd, or, where the program
+/// has closed it, its memory by way of /proc/PID/mem. The kernel's ptrace check decides who may.
+/// Threads: one at a time. Uses the C++ library: for tools, not for what malloc can reach.
+
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "numaheap/base/api.h"
+#include "numaheap/base/result.hpp"
+#include "numaheap/stats/registry.hpp"
+
+namespace numaheap::stats {
+
+/// A snapshot together with what its samples point to: metrics and texts of another process.
+class ForeignSnapshot {
+ public:
+  /// In this object's memory.
+  [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
+  /// All that the other had registered, with samples or without.
+  [[nodiscard]] std::span<const Metric> metrics() const { return {metrics_.get(), metric_count_}; }
+  /// How long ago it was published.
+  [[nodiscard]] std::chrono::nanoseconds age() const { return age_; }
+
+ private:
+  friend class SegmentReader;
+  std::string texts_;
+  std::unique_ptr<Metric[]> metrics_;
+  size_t metric_count_ = 0;
+  std::vector<Sample> samples_;
+  std::vector<Absence> absences_;
+  Snapshot snapshot_;
+  std::chrono::nanoseconds age_{0};
+};
+
+/// Reads a segment that was copied out of another process; `now` is CLOCK_MONOTONIC. Trusts nothing of it.
+/// \returns kInvalidArgument if it is cut short, of another layout, or says what cannot be.
+[[nodiscard]] NH_API Result<std::unique_ptr<ForeignSnapshot>> read_segment(
+    std::span<const char> segment, std::chrono::nanoseconds now) noexcept;
+
+class ProcessView {
+ public:
+  /// \returns kNotFound if there is no such process, or it publishes nothing; kNotPermitted.
+  [[nodiscard]] NH_API static Result<ProcessView> open(int pid) noexcept;
+  NH_API ~ProcessView();
+  NH_API ProcessView(ProcessView&& other) noexcept;
+  ProcessView(const ProcessView&) = delete;
+  ProcessView& operator=(const ProcessView&) = delete;
+  ProcessView& operator=(ProcessView&&) = delete;
+
+  /// The newest snapshot.
+  /// \returns kNotFound once the process has ended; otherwise as read_segment().
+  [[nodiscard]] NH_API Result<std::unique_ptr<ForeignSnapshot>> read() noexcept;
+
+ private:
+  ProcessView(int pid, int file, uint64_t at) : pid_(pid), file_(file), at_(at) {}
+
+  int pid_;
+  int file_;
+  uint64_t at_;  ///< Where the segment starts in the file: 0, or its address.
+};
+
+/// Processes of this name (/proc/PID/comm, as ps -C), lowest pid first.
+[[nodiscard]] NH_API std::vector<int> find_processes(const std::string& name);
+
+}  // namespace numaheap::stats

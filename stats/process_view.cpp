@@ -1,0 +1,265 @@
+#include "numaheap/stats/process_view.hpp"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "segment_layout.hpp"
+
+namespace numaheap::stats {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+constexpr char kNotPublishing[] =
+    "it publishes nothing: it does not run on numaheap, has not run on it for a tenth of a second, "
+    "or "
+    "was started with NUMAHEAP_PUBLISH=off";
+constexpr char kMayNot[] =
+    "the kernel does not let you look into this process (ptrace access check: another user's, or "
+    "not dumpable)";
+
+std::string proc_path(int pid, const char* rest) { return "/proc/" + std::to_string(pid) + rest; }
+
+bool is_number(const char* text) {
+  return *text != 0 &&
+         std::all_of(text, text + std::strlen(text), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// The memfd among a process' open files. \returns its path; empty if there is none or it may not be seen.
+std::string find_file(int pid, int& error) {
+  const std::string folder = proc_path(pid, "/fd");
+  DIR* files = opendir(folder.c_str());
+  if (files == nullptr) {
+    error = errno;
+    return {};
+  }
+  const std::string wanted = std::string("/memfd:") + kSegmentName + " (deleted)";
+  std::string found;
+  while (const dirent* entry = readdir(files)) {
+    if (!is_number(entry->d_name)) continue;
+    const std::string path = folder + "/" + entry->d_name;
+    char target[64];
+    const ssize_t length = readlink(path.c_str(), target, sizeof target);
+    if (length > 0 && wanted == std::string_view(target, static_cast<size_t>(length))) found = path;
+  }
+  closedir(files);
+  return found;
+}
+
+/// Where the segment is mapped in a process that has closed its file. \returns 0 if it is not.
+uint64_t find_mapping(int pid) {
+  std::ifstream maps(proc_path(pid, "/maps"));
+  const std::string wanted = std::string("/memfd:") + kSegmentName + " (deleted)";
+  for (std::string line; std::getline(maps, line);) {
+    if (line.ends_with(wanted)) return std::strtoull(line.c_str(), nullptr, 16);
+  }
+  return 0;
+}
+
+Error invalid(const char* text) { return {ErrorCode::kInvalidArgument, 0, text}; }
+
+nanoseconds monotonic_now() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return std::chrono::seconds(t.tv_sec) + nanoseconds(t.tv_nsec);
+}
+
+}  // namespace
+
+/// Checks every offset and count before it follows it.
+class SegmentReader {
+ public:
+  SegmentReader(std::span<const char> segment, ForeignSnapshot& out)
+      : segment_(segment), out_(out) {}
+
+  Status read(nanoseconds now) {
+    if (segment_.size() < sizeof(SegmentHeader))
+      return invalid("the published snapshot is cut short");
+    alignas(SegmentHeader) char copy[sizeof(SegmentHeader)];
+    std::memcpy(copy, segment_.data(), sizeof copy);
+    const auto& header = *std::launder(reinterpret_cast<const SegmentHeader*>(copy));
+    if (header.magic == 0) return Error{ErrorCode::kNotFound, 0, "nothing has been published yet"};
+    if (header.magic != kSegmentMagic) return invalid("this is not a snapshot of numaheap");
+    if (header.layout != kSegmentLayout)
+      return invalid(
+          "the snapshot is of another version of numaheap: use the numaheap command of that "
+          "version");
+    if (!fits(header.texts_at, header.text_bytes, 1) || header.text_bytes == 0 ||
+        !fits(header.metrics_at, header.metric_count, sizeof(SegmentMetric)) ||
+        !fits(header.samples_at, header.sample_count, sizeof(SegmentSample)) ||
+        !fits(header.absences_at, header.absence_count, sizeof(SegmentAbsence)))
+      return invalid("the published snapshot is cut short");
+    out_.texts_.assign(segment_.data() + header.texts_at, header.text_bytes);
+    if (out_.texts_.back() != 0) return invalid("a text of the published snapshot has no end");
+    out_.metric_count_ = header.metric_count;
+    out_.metrics_ = std::make_unique<Metric[]>(header.metric_count);
+    for (size_t i = 0; i < header.metric_count; ++i) {
+      if (!read_metric(record<SegmentMetric>(header.metrics_at, i), out_.metrics_[i]))
+        return invalid("the published snapshot describes a metric in an unknown way");
+    }
+    out_.samples_.resize(header.sample_count);
+    for (size_t i = 0; i < header.sample_count; ++i) {
+      if (!read_sample(record<SegmentSample>(header.samples_at, i), out_.samples_[i]))
+        return invalid("the published snapshot has a sample of no metric");
+    }
+    for (size_t i = 0; i < header.absence_count; ++i) {
+      const auto absence = record<SegmentAbsence>(header.absences_at, i);
+      if (absence.metric >= out_.metric_count_ || text(absence.why) == nullptr)
+        return invalid("the published snapshot says of no metric that it is missing");
+      out_.absences_.push_back({&out_.metrics_[absence.metric], text(absence.why)});
+    }
+    out_.snapshot_ = {.samples = out_.samples_,
+                      .left_out = header.left_out,
+                      .scan = nanoseconds(header.scan_ns),
+                      .absent = out_.absences_};
+    out_.age_ = std::max(nanoseconds(0), now - nanoseconds(header.published_ns));
+    return numaheap::Unit{};
+  }
+
+ private:
+  [[nodiscard]] bool fits(uint32_t at, uint32_t count, size_t size) const {
+    return at <= segment_.size() && count <= (segment_.size() - at) / size;
+  }
+  template <class T>
+  [[nodiscard]] T record(uint32_t at, size_t index) const {
+    T value;
+    std::memcpy(&value, segment_.data() + at + index * sizeof value, sizeof value);
+    return value;
+  }
+  [[nodiscard]] const char* text(uint64_t offset) const {
+    return offset < out_.texts_.size() ? out_.texts_.data() + offset : nullptr;
+  }
+
+  bool read_metric(const SegmentMetric& from, Metric& to) const {
+    to.name = text(from.name);
+    to.help = text(from.help);
+    if (to.name == nullptr || to.help == nullptr || *to.name == 0 ||
+        from.unit > static_cast<uint8_t>(Unit::kMillionths) ||
+        from.type > static_cast<uint8_t>(Type::kInfo) ||
+        from.source > static_cast<uint8_t>(Source::kEstimate) ||
+        from.detail > static_cast<uint8_t>(Detail::kPerThread))
+      return false;
+    to.unit = static_cast<Unit>(from.unit);
+    to.type = static_cast<Type>(from.type);
+    to.source = static_cast<Source>(from.source);
+    to.detail = static_cast<Detail>(from.detail);
+    for (size_t i = 0; i < kMaxLabels; ++i) {
+      if (from.label_keys[i] == 0) break;
+      to.label_keys[i] = text(from.label_keys[i]);
+      if (to.label_keys[i] == nullptr) return false;
+    }
+    return true;
+  }
+
+  bool read_sample(const SegmentSample& from, Sample& to) const {
+    if (from.metric >= out_.metric_count_) return false;
+    to.metric = &out_.metrics_[from.metric];
+    to.value = from.value;
+    to.age = nanoseconds(from.age_ns);
+    for (size_t i = 0; i < to.metric->label_count(); ++i) {
+      const SegmentLabel& label = from.labels[i];
+      if (label.kind == static_cast<uint64_t>(Label::Kind::kNumber)) {
+        to.labels[i] = Label(label.value);
+      } else if (label.kind == static_cast<uint64_t>(Label::Kind::kText) &&
+                 text(label.value) != nullptr) {
+        to.labels[i] = Label(text(label.value));
+      } else {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  std::span<const char> segment_;
+  ForeignSnapshot& out_;
+};
+
+Result<std::unique_ptr<ForeignSnapshot>> read_segment(std::span<const char> segment,
+                                                      nanoseconds now) noexcept {
+  auto out = std::make_unique<ForeignSnapshot>();
+  if (const Status read = SegmentReader(segment, *out).read(now); !read) return read.error();
+  return out;
+}
+
+Result<ProcessView> ProcessView::open(int pid) noexcept {
+  if (pid <= 0 || (kill(pid, 0) != 0 && errno == ESRCH))
+    return Error{ErrorCode::kNotFound, ESRCH, "there is no such process"};
+  int error = 0;
+  const std::string path = find_file(pid, error);
+  int file = -1;
+  uint64_t at = 0;
+  if (!path.empty()) {
+    file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) error = errno;
+  } else if (error == 0) {
+    at = find_mapping(pid);
+    if (at == 0) return Error{ErrorCode::kNotFound, 0, kNotPublishing};
+    file = ::open(proc_path(pid, "/mem").c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) error = errno;
+  }
+  if (file >= 0) return ProcessView(pid, file, at);
+  if (error == EACCES || error == EPERM) return Error{ErrorCode::kNotPermitted, error, kMayNot};
+  return Error{ErrorCode::kNotFound, error, "the process has ended"};
+}
+
+ProcessView::ProcessView(ProcessView&& other) noexcept
+    : pid_(other.pid_), file_(std::exchange(other.file_, -1)), at_(other.at_) {}
+
+ProcessView::~ProcessView() {
+  if (file_ >= 0) close(file_);
+}
+
+Result<std::unique_ptr<ForeignSnapshot>> ProcessView::read() noexcept {
+  if (kill(pid_, 0) != 0 && errno == ESRCH)
+    return Error{ErrorCode::kNotFound, ESRCH, "the process has ended"};
+  constexpr int kTries = 100;
+  std::vector<char> copy(kSegmentBytes);
+  const auto sequence_of = [&] {
+    uint64_t sequence = 1;
+    const off_t at = static_cast<off_t>(at_ + offsetof(SegmentHeader, sequence));
+    return pread(file_, &sequence, sizeof sequence, at) == sizeof sequence ? sequence : 1;
+  };
+  for (int i = 0; i < kTries; ++i) {
+    const uint64_t before = sequence_of();
+    if (before % 2 == 0) {
+      const ssize_t got = pread(file_, copy.data(), copy.size(), static_cast<off_t>(at_));
+      if (got < 0) return Error{ErrorCode::kNotFound, errno, "the process has ended"};
+      if (sequence_of() == before)
+        return read_segment({copy.data(), static_cast<size_t>(got)}, monotonic_now());
+    }
+    const timespec a_little{0, 100'000};
+    nanosleep(&a_little, nullptr);
+  }
+  return Error{ErrorCode::kSystem, 0,
+               "the process is stopped, or ended, in the middle of publishing: try again"};
+}
+
+std::vector<int> find_processes(const std::string& name) {
+  std::vector<int> found;
+  DIR* processes = opendir("/proc");
+  if (processes == nullptr) return found;
+  while (const dirent* entry = readdir(processes)) {
+    if (!is_number(entry->d_name)) continue;
+    std::string comm;
+    std::getline(std::ifstream(std::string("/proc/") + entry->d_name + "/comm"), comm);
+    if (comm == name.substr(0, 15))
+      found.push_back(std::atoi(entry->d_name));  // comm holds no more
+  }
+  closedir(processes);
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace numaheap::stats
