@@ -29,14 +29,14 @@ foreach(component IN LISTS numaheap_components)
   list(APPEND numaheap_objects $<TARGET_OBJECTS:numaheap_${component}>)
 endforeach()
 
-# What the components are linked with beyond libc: hwloc, by the topology.
+# What the components are linked with beyond libc: hwloc by the topology, libpfm4 (no pkg-config) by perf.
 find_package(PkgConfig REQUIRED)
 set(numaheap_pkg_config hwloc)
 foreach(module IN LISTS numaheap_pkg_config)
   pkg_check_modules(NUMAHEAP_${module} REQUIRED IMPORTED_TARGET ${module})
   list(APPEND numaheap_libraries PkgConfig::NUMAHEAP_${module})
 endforeach()
-list(APPEND numaheap_libraries Threads::Threads ${CMAKE_DL_LIBS} m)
+list(APPEND numaheap_libraries pfm Threads::Threads ${CMAKE_DL_LIBS} m)
 
 # Every component's headers as a file set of the target: one include root each now, all in one after the installation.
 function(numaheap_add_headers target)
