@@ -15,6 +15,7 @@
 #include "metrics.hpp"
 #include "node_cache.hpp"
 #include "numaheap/base/check.hpp"
+#include "publishing.hpp"
 #include "report.hpp"
 #include "slow_path.hpp"
 #include "thread_home.hpp"
@@ -337,6 +338,7 @@ void Heap::after_fork_in_child(ThreadState* survivor) noexcept NH_NO_THREAD_SAFE
   after_fork_in_parent();
   for (unsigned i = 0; i < placement_count_; ++i) g_placements[i].arena.after_fork_in_child();
   reports_after_fork_in_child();
+  publishing_after_fork_in_child();
   // The other threads do not exist here. A state found even is whole: the next thread adopts it with what it holds.
   // One found odd was in the middle of a change: its blocks stay lost, and its books are never touched again.
   for (ThreadState* state = first_state(); state != nullptr; state = state->next_registered) {

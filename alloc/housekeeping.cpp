@@ -5,6 +5,7 @@
 #include "allowed_nodes.hpp"
 #include "limits.hpp"
 #include "node_cache.hpp"
+#include "publishing.hpp"
 
 namespace numaheap::alloc {
 
@@ -65,6 +66,7 @@ void tick(ThreadState& thread) noexcept {
 void look_at_clock(ThreadState& thread) noexcept {
   thread.until_tick = kSlowPathsPerLook;
   const int64_t now = now_ms();
+  look_whether_to_publish(now);
   if (const unsigned asked = g_flushes_asked.load(std::memory_order_relaxed);
       asked != thread.flushes_done) {
     thread.flushes_done = asked;

@@ -157,6 +157,20 @@ constexpr Setting kSettings[] = {
        s.dirty_decay_ms = static_cast<int64_t>(value);
        return true;
      }},
+    {{"PUBLISH_MS", "ms", "100", "0 (never) to 60000",
+      "How often a snapshot of all figures is put where numaheap top and its kin read it."},
+     [](std::string_view t, Settings& s) noexcept {
+       size_t value = 0;
+       if (!parse_in(t, 0, 60000, &value)) return false;
+       s.publish_ms = static_cast<int64_t>(value);
+       return true;
+     }},
+    {{"BACKGROUND", "word", "off", "off or on",
+      "on gives a thread to housekeeping and publishing, so that a process that allocates nothing "
+      "gives memory back and shows fresh figures."},
+     [](std::string_view t, Settings& s) noexcept {
+       return set_switch(t, "off", "on", &s.background);
+     }},
     {{"REBIND_AFTER", "slow paths", "32", "1 to 1000000",
       "A thread takes another node as its home when so many of its cache misses in a row found it "
       "there."},

@@ -25,6 +25,8 @@ struct Settings {
   Bytes node_cache;  ///< Only if node_cache_set.
   bool node_cache_set = false;
   int64_t dirty_decay_ms = 10000;
+  int64_t publish_ms = 100;  ///< 0: never.
+  bool background = false;
   unsigned rebind_after = 32;
   Limit live;
   Limit node_live;

@@ -5,6 +5,7 @@
 #include "jemalloc/boot.hpp"
 #include "limits.hpp"
 #include "node_cache.hpp"
+#include "publishing.hpp"
 #include "report.hpp"
 
 namespace numaheap::detail {
@@ -100,6 +101,7 @@ SlowPath::~SlowPath() {
 void leave_slow_path() noexcept {
   deliver_reports();
   announce_limits();
+  publish_if_due();
 }
 
 }  // namespace numaheap::alloc

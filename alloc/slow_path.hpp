@@ -19,6 +19,7 @@ struct ThreadLocals {
   uint8_t without_reclaim;  ///< Nested WithoutReclaim scopes.
   bool reclaiming;          ///< In the reclaim hook.
   bool announcing;          ///< In the limit callback.
+  bool publish;             ///< A snapshot is due, and this thread takes it when it is outside.
 };
 extern __thread ThreadLocals t_locals __attribute__((tls_model("initial-exec")));
 

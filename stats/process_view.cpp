@@ -25,7 +25,7 @@ using std::chrono::nanoseconds;
 constexpr char kNotPublishing[] =
     "it publishes nothing: it does not run on numaheap, has not run on it for a tenth of a second, "
     "or "
-    "was started with NUMAHEAP_PUBLISH=off";
+    "was started with NUMAHEAP_PUBLISH_MS=0";
 constexpr char kMayNot[] =
     "the kernel does not let you look into this process (ptrace access check: another user's, or "
     "not dumpable)";

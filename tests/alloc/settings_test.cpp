@@ -39,6 +39,8 @@ const Case kCases[] = {
     {"THREAD_CACHE", {"256K", "64K", "8M", "1G", "65536B"}, {"63K", "2G", "0"}},
     {"NODE_CACHE", {"3M", "0", "64G"}, {"65G"}},
     {"DIRTY_DECAY_MS", {"77", "0", "-1", "3600000"}, {"", "-2", "3600001", "10s"}},
+    {"PUBLISH_MS", {"78", "0", "60000"}, {"", "-1", "60001", "1s"}},
+    {"BACKGROUND", {"on", "off"}, {"", "1", "auto"}},
     {"REBIND_AFTER", {"9", "1", "1000000"}, {"", "0", "1000001", "-1"}},
     {"SOFT_LIMIT", {"501M", "0"}, {}},
     {"HARD_LIMIT", {"502M", "0"}, {}},
@@ -97,12 +99,13 @@ NH_OWN_PROCESS(PrintsItsSettings) {
   const alloc::Settings& s = alloc::g_heap.settings();
   printf(
       "backend %d misuse %d mbind %d huge %d node0 %d of %llu range %zu thread %zu node %zu decay "
-      "%lld rebind %u",
+      "%lld publish %lld background %d rebind %u",
       s.system_backend, s.abort_on_misuse, s.try_mbind, static_cast<int>(s.huge_pages),
       static_cast<int>(s.node_huge_pages[0]),
       static_cast<unsigned long long>(s.node_huge_pages_set[0]), s.range_span.value >> 20,
       s.thread_cache.value >> 10, s.node_cache.value >> 20,
-      static_cast<long long>(s.dirty_decay_ms), s.rebind_after);
+      static_cast<long long>(s.dirty_decay_ms), static_cast<long long>(s.publish_ms), s.background,
+      s.rebind_after);
   for (const Limit& limit : {s.live, s.node_live, s.resident, s.cgroup})
     printf(" %zu-%zu", limit.soft.value >> 20, limit.hard.value >> 20);
   printf("\n");
@@ -115,10 +118,10 @@ TEST(Settings, AreReadFromTheEnvironment) {
     variables.push_back(std::string("NUMAHEAP_") + c.name + "=" + c.good[0]);
   const OwnProcess process = run_in_own_process("PrintsItsSettings", {.environment = variables});
   EXPECT_EQ(process.status, 0);
-  EXPECT_EQ(
-      process.output,
-      "backend 1 misuse 1 mbind 0 huge 0 node0 3 of 1 range 128 thread 256 node 3 decay 77 rebind 9"
-      " 501-502 503-504 505-506 507-508\n");
+  EXPECT_EQ(process.output,
+            "backend 1 misuse 1 mbind 0 huge 0 node0 3 of 1 range 128 thread 256 node 3 decay 77 "
+            "publish 78 background 1 rebind 9"
+            " 501-502 503-504 505-506 507-508\n");
 }
 
 TEST(Settings, KeepTheirDefaultWhereAValueIsNotAcceptedAndSayWhichAndWhy) {

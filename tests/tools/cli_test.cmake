@@ -15,3 +15,11 @@ foreach(test cli_test cli_refusal_test)
     add_dependencies(tools_${test} numaheap_preload)
   endif()
 endforeach()
+
+# A process to look at: it links the library, so that it is there under sanitizers, too.
+add_executable(published_process published_process.cpp)
+target_link_libraries(published_process PRIVATE numaheap::static)
+numaheap_test(tools_cli_view_test SOURCES cli_view_test.cpp child_process.cpp)
+target_compile_definitions(tools_cli_view_test PRIVATE NUMAHEAP_COMMAND="$<TARGET_FILE:numaheap_cli>"
+  PUBLISHED_PROCESS="$<TARGET_FILE:published_process>")
+add_dependencies(tools_cli_view_test numaheap_cli published_process)

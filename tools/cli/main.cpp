@@ -11,6 +11,7 @@
 #include "refusal.hpp"
 #include "run_command.hpp"
 #include "topo_command.hpp"
+#include "view_command.hpp"
 
 namespace {
 
@@ -32,6 +33,11 @@ int dispatch(int argc, char** argv) {
   topo->add_option("--source", source,
                    "live, xml:PATH, or a synthetic topology such as \"numa:4 core:2 pu:1\"")
       ->capture_default_str();
+
+  std::string who;
+  CLI::App* info = app.add_subcommand(
+      "info", "Print the memory section of INFO of a running process that uses numaheap");
+  info->add_option("PROCESS", who, "Its pid, or its name")->required();
 
   RunOptions options;
   CLI::App* run_app = app.add_subcommand("run",
@@ -64,7 +70,7 @@ int dispatch(int argc, char** argv) {
     return subcommand->get_name() == argv[1];
   };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_subcommand).empty()) {
-    fmt::print(stderr, "numaheap: there is no subcommand \"{}\"; accepted are topo and run\n",
+    fmt::print(stderr, "numaheap: there is no subcommand \"{}\"; accepted are info, topo and run\n",
                argv[1]);
     return kWrongInput;
   }
@@ -79,6 +85,7 @@ int dispatch(int argc, char** argv) {
     return app.exit(error) == 0 ? kDone : kWrongInput;
   }
   if (topo->parsed()) return print_topology(source, as_json);
+  if (info->parsed()) return print_info(who);
   options.command = run_app->remaining();
   const bool is_of_command = !options.command.empty();
   if (dashes != end)

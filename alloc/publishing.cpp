@@ -1,0 +1,103 @@
+#include "publishing.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "heap.hpp"
+#include "numaheap/alloc.hpp"
+#include "numaheap/stats/publisher.hpp"
+#include "report.hpp"
+#include "slow_path.hpp"
+
+namespace numaheap::alloc {
+
+namespace {
+
+constexpr int64_t kBackgroundMs = 100;  // of housekeeping, where nothing is published
+
+constinit stats::Publisher g_publisher;
+std::atomic<bool> g_publishing{false};  ///< Somebody uses g_publisher.
+std::atomic<bool> g_thread_started{false};
+std::atomic<int64_t> g_next_ms{0};
+
+void publish(stats::Freshness freshness) noexcept {
+  // acquire: pairs with the release below; the last user's changes are seen. Who comes second leaves it to the first.
+  if (g_publishing.exchange(true, std::memory_order_acquire)) return;
+  const Status open = g_publisher.open();
+  if (open) {
+    g_publisher.publish(stats::Detail::kPerThread, freshness);
+  } else {
+    report_once(
+        ReportKind::kSetting,
+        "no memfd for NUMAHEAP_PUBLISH_MS: numaheap top and its kin will not see this process");
+  }
+  g_publishing.store(false, std::memory_order_release);
+}
+
+void* run_in_background(void* /*argument*/) {
+  pthread_setname_np(pthread_self(), "numaheap");
+  const int64_t period =
+      g_heap.settings().publish_ms != 0 ? g_heap.settings().publish_ms : kBackgroundMs;
+  const timespec pause{period / 1000, period % 1000 * 1'000'000};
+  for (;;) {
+    nanosleep(&pause, nullptr);
+    housekeep();
+    if (g_heap.settings().publish_ms != 0) publish(stats::Freshness::kRefresh);
+  }
+}
+
+/// With all signals blocked: handlers run on the host's threads.
+void start_thread() noexcept {
+  if (g_thread_started.exchange(true, std::memory_order_relaxed)) return;
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return;
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, size_t{256} << 10);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  if (pthread_create(&thread, &attributes, run_in_background, nullptr) != 0) {
+    report_once(ReportKind::kSetting, "no thread could be started for NUMAHEAP_BACKGROUND=on");
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+}
+
+}  // namespace
+
+void look_whether_to_publish(int64_t now) noexcept {
+  const Settings& settings = g_heap.settings();
+  if (settings.publish_ms == 0 && !settings.background) return;
+  if (settings.background && g_thread_started.load(std::memory_order_relaxed)) return;
+  const int64_t period = settings.publish_ms != 0 ? settings.publish_ms : kBackgroundMs;
+  int64_t due = g_next_ms.load(std::memory_order_relaxed);
+  if (now < due || !g_next_ms.compare_exchange_strong(due, now + period, std::memory_order_relaxed))
+    return;
+  t_locals.publish = due != 0;  // not at the first look: short programs pay nothing
+}
+
+void publish_if_due() noexcept {
+  if (!t_locals.publish || t_locals.inside) return;
+  t_locals.publish = false;
+  const int saved_errno = errno;
+  if (g_heap.settings().background) {
+    start_thread();
+  } else {
+    publish(stats::Freshness::kAsKept);
+  }
+  errno = saved_errno;
+}
+
+void publishing_after_fork_in_child() noexcept {
+  g_publisher.after_fork_in_child();
+  g_publishing.store(false, std::memory_order_relaxed);  // one thread is left
+  g_thread_started.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace numaheap::alloc

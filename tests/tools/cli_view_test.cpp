@@ -1,0 +1,92 @@
+// The commands that look at running processes.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "child_process.hpp"
+#include "skip.hpp"
+
+namespace numaheap::tests {
+namespace {
+
+/// A process that publishes, with its input held open.
+class Published {
+ public:
+  explicit Published(const Variables& variables = {}, const std::string& argument = "seen")
+      : process_({"sh", "-c", "exec " PUBLISHED_PROCESS " " + argument + " < " + fifo()}, variables,
+                 directory_ / "log") {
+    input_ = open_fifo();
+    EXPECT_TRUE(wait_until([&] { return process_.log().find("ready") != std::string::npos; }))
+        << process_.log();
+  }
+  ~Published() { close(input_); }
+  [[nodiscard]] std::string pid() const { return std::to_string(process_.id()); }
+  int stop() { return process_.stop(); }
+
+ private:
+  std::string fifo() {
+    const std::string path = directory_ / "input";
+    EXPECT_EQ(run({"mkfifo", path}).status, 0);
+    return path;
+  }
+  int open_fifo() { return open((directory_ / "input").c_str(), O_WRONLY); }
+
+  TemporaryDirectory directory_;
+  ChildProcess process_;
+  int input_ = -1;
+};
+
+Finished numaheap_command(Command arguments) {
+  arguments.insert(arguments.begin(), NUMAHEAP_COMMAND);
+  return run(arguments);
+}
+
+void expect_refusal(const Command& arguments, int status, const std::string& sentence) {
+  const Finished finished = numaheap_command(arguments);
+  EXPECT_EQ(finished.status, status) << finished.err;
+  EXPECT_EQ(finished.out, "");
+  EXPECT_NE(finished.err.find(sentence), std::string::npos) << finished.err;
+}
+
+TEST(NumaheapInfo, ShowsWhatTheProcessHolds) {
+  const Published process;
+  for (const std::string& who : {process.pid(), std::string("published_process")}) {
+    const Finished info = numaheap_command({"info", who});
+    EXPECT_EQ(info.status, 0) << info.err;
+    EXPECT_EQ(info.out.substr(0, 9), "# Memory\n");
+    EXPECT_GE(number_after(info.out, "used_memory"), 100 * 100'000);
+    EXPECT_LT(number_after(info.out, "used_memory"), 100 * 200'000);
+    EXPECT_GT(number_after(info.out, "used_memory_rss"), 100 * 100'000);
+  }
+}
+
+TEST(NumaheapInfo, RefusesWhatItCannotSeeAndSaysWhy) {
+  expect_refusal({"info"}, 2, "PROCESS is required");
+  expect_refusal({"info", "4194303"}, 2, "process 4194303: there is no such process");
+  expect_refusal({"info", "no such name"}, 2, "there is no process of the name \"no such name\"");
+  expect_refusal({"info", std::to_string(getpid())}, 2, "it publishes nothing");
+  const Published unseen({{"NUMAHEAP_PUBLISH_MS", "0"}}, "unseen");
+  expect_refusal({"info", unseen.pid()}, 2, "NUMAHEAP_PUBLISH_MS=0");
+}
+
+TEST(NumaheapInfo, AsksWhichOfSeveralOfOneName) {
+  const Published one;
+  const Published two;
+  expect_refusal({"info", "published_process"}, 2, "2 processes of the name");
+  EXPECT_EQ(numaheap_command({"info", two.pid()}).status, 0);
+}
+
+TEST(NumaheapInfo, AnotherUsersProcessIsNotShown) {
+  if (getuid() != 0 || !find_program("setpriv")) NH_SKIP("needs root and setpriv(1)");
+  const Published process;
+  const Finished seen = run({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                             NUMAHEAP_COMMAND, "info", process.pid()});
+  if (seen.err.find("numaheap info") == std::string::npos) NH_SKIP("nobody cannot run the command");
+  EXPECT_EQ(seen.status, 125) << seen.err;
+  EXPECT_NE(seen.err.find("ptrace access check"), std::string::npos) << seen.err;
+}
+
+}  // namespace
+}  // namespace numaheap::tests
