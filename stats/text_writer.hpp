@@ -20,11 +20,16 @@ class TextWriter {
 
   TextWriter& text(std::string_view text) noexcept;
   TextWriter& number(int64_t value) noexcept;
-  /// numerator / denominator with two decimals, rounded to nearest: "1.05".
-  /// \pre denominator > 0.
-  TextWriter& quotient(int64_t numerator, int64_t denominator) noexcept;
+  /// numerator / denominator, rounded to nearest: "1.05".
+  /// \pre denominator > 0, 0 < decimals <= 9.
+  TextWriter& quotient(int64_t numerator, int64_t denominator, int decimals = 2) noexcept;
+  /// value / scale, exactly and without zeros at the end: "1.5", "3".
+  /// \pre scale is a power of ten, at most 10^9.
+  TextWriter& decimal(int64_t value, int64_t scale) noexcept;
   /// Bytes as Redis prints them in *_human: "512B", "1.23M".
   TextWriter& human(int64_t bytes) noexcept;
+  /// The character `count` times.
+  TextWriter& repeat(char character, size_t count) noexcept;
 
   /// The length of everything written so far, without the terminator, whether it fitted or not.
   [[nodiscard]] size_t length() const noexcept { return length_; }

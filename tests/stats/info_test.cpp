@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "numaheap/stats/host_figures.hpp"
+#include "snapshot_by_hand.hpp"
+
 namespace numaheap::stats {
 namespace {
 
@@ -119,6 +122,85 @@ TEST(Info, NamesTheAllocator) {
   Books books;
   books.add(books.build, 1, {"numaheap-1.2.3"});
   EXPECT_TRUE(books.has("mem_allocator:numaheap-1.2.3"));
+}
+
+TEST(Info, HasTheFieldsOfRedisInTheirOrder) {
+  // As Debian's redis-server 7.0.15 answers INFO memory, without *_human, what is text, and used_memory_lua, whose
+  // newer name stands beside it.
+  const std::vector<std::string> redis = {"used_memory",
+                                          "used_memory_rss",
+                                          "used_memory_peak",
+                                          "used_memory_peak_perc",
+                                          "used_memory_overhead",
+                                          "used_memory_startup",
+                                          "used_memory_dataset",
+                                          "used_memory_dataset_perc",
+                                          "allocator_allocated",
+                                          "allocator_active",
+                                          "allocator_resident",
+                                          "total_system_memory",
+                                          "used_memory_vm_eval",
+                                          "used_memory_scripts_eval",
+                                          "number_of_cached_scripts",
+                                          "number_of_functions",
+                                          "number_of_libraries",
+                                          "used_memory_vm_functions",
+                                          "used_memory_vm_total",
+                                          "used_memory_functions",
+                                          "used_memory_scripts",
+                                          "maxmemory",
+                                          "allocator_frag_ratio",
+                                          "allocator_frag_bytes",
+                                          "allocator_rss_ratio",
+                                          "allocator_rss_bytes",
+                                          "rss_overhead_ratio",
+                                          "rss_overhead_bytes",
+                                          "mem_fragmentation_ratio",
+                                          "mem_fragmentation_bytes",
+                                          "mem_not_counted_for_evict",
+                                          "mem_replication_backlog",
+                                          "mem_total_replication_buffers",
+                                          "mem_clients_slaves",
+                                          "mem_clients_normal",
+                                          "mem_cluster_links",
+                                          "mem_aof_buffer",
+                                          "active_defrag_running",
+                                          "lazyfree_pending_objects",
+                                          "lazyfreed_objects"};
+  tests::SnapshotByHand books;
+  for (const char* metric :
+       {kLiveBytes, kPeakBytes, kProcessResidentBytes, kAllocatedBytes, kActiveBytes,
+        kResidentBytes, kFragmentedBytes, kSystemMemoryBytes, kHardLimitBytes, kDefragCpuRatio,
+        kLazyfreePendingObjects, kLazyfreedObjects}) {
+    books.add_bytes(metric, 1000);
+  }
+  for (size_t i = 0; i < kHostFigures; ++i)
+    books.add_bytes(metric_name(static_cast<HostFigure>(i)), 10);
+  const std::string info = books.rendered(render_info);
+  std::vector<std::string> fields;
+  for (size_t at = info.find("\r\n"); at + 2 < info.size(); at = info.find("\r\n", at + 2)) {
+    const std::string field = info.substr(at + 2, info.find(':', at) - at - 2);
+    if (std::find(redis.begin(), redis.end(), field) != redis.end()) fields.push_back(field);
+  }
+  EXPECT_EQ(fields, redis);
+}
+
+TEST(Info, ShowsWhatTheBackgroundDoesOnceItIsThere) {
+  Books books;
+  EXPECT_FALSE(books.has_field("active_defrag_running"));
+  const Metric cpu{.name = kDefragCpuRatio, .help = "", .unit = Unit::kMillionths};
+  const Metric pending{.name = kLazyfreePendingObjects, .help = "", .label_keys = {"node"}};
+  books.add(cpu, 250'000);
+  books.add(pending, 3, {NodeId{0}});
+  books.add(pending, 4, {NodeId{1}});
+  EXPECT_TRUE(books.has("active_defrag_running:25")) << books.info();
+  EXPECT_TRUE(books.has("lazyfree_pending_objects:7"));
+}
+
+TEST(Info, ALabelCannotForgeAField) {
+  Books books;
+  books.add(books.cached, 1, {"a\r\nused_memory:9", "thread"});
+  EXPECT_FALSE(books.has_field("used_memory")) << books.info();
 }
 
 TEST(Info, ShowsEveryOtherSummaryMetricUnderItsOwnName) {

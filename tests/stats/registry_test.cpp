@@ -241,7 +241,8 @@ TEST(Metric, EveryEnumeratorHasAName) {
     EXPECT_STRNE(name(u), "unknown");
   }
   for (Type t : {Type::kGauge, Type::kCounter, Type::kInfo}) EXPECT_STRNE(name(t), "unknown");
-  for (Source s : {Source::kOwnBooks, Source::kKernel, Source::kHardware, Source::kEstimate}) {
+  for (Source s :
+       {Source::kOwnBooks, Source::kKernel, Source::kHardware, Source::kHost, Source::kEstimate}) {
     EXPECT_STRNE(name(s), "unknown");
   }
 }

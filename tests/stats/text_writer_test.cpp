@@ -50,6 +50,35 @@ TEST(TextWriter, RoundsQuotientsToTwoDecimals) {
   EXPECT_EQ(quotient(kMost, 1), "9223372036854775807.00");
 }
 
+TEST(TextWriter, RoundsQuotientsToAsManyDecimalsAsAreAskedFor) {
+  const auto six = [](int64_t a, int64_t b) {
+    return written([&](TextWriter& out) { out.quotient(a, b, 6); });
+  };
+  EXPECT_EQ(six(2, 3), "0.666667");
+  EXPECT_EQ(six(1, 1000000), "0.000001");
+  EXPECT_EQ(six(1, 1), "1.000000");
+  EXPECT_EQ(six(-1, 8), "-0.125000");
+  EXPECT_EQ(written([&](TextWriter& out) { out.quotient(19, 10, 1); }), "1.9");
+}
+
+TEST(TextWriter, PrintsDecimalsExactly) {
+  const auto decimal = [](int64_t value, int64_t scale) {
+    return written([&](TextWriter& out) { out.decimal(value, scale); });
+  };
+  EXPECT_EQ(decimal(1'500'000'000, 1'000'000'000), "1.5");
+  EXPECT_EQ(decimal(3'000'000'000, 1'000'000'000), "3");
+  EXPECT_EQ(decimal(1, 1'000'000'000), "0.000000001");
+  EXPECT_EQ(decimal(-1, 1'000'000), "-0.000001");
+  EXPECT_EQ(decimal(-2'000'001, 1'000'000), "-2.000001");
+  EXPECT_EQ(decimal(7, 1), "7");
+  EXPECT_EQ(decimal(kMost, 1'000'000'000), "9223372036.854775807");
+  EXPECT_EQ(decimal(kLeast, 1'000'000'000), "-9223372036.854775808");
+}
+
+TEST(TextWriter, RepeatsACharacter) {
+  EXPECT_EQ(written([](TextWriter& out) { out.text("a").repeat('-', 3).repeat('x', 0); }), "a---");
+}
+
 TEST(TextWriter, AgreesWithPrintfWherePrintfIsExact) {
   for (int64_t quarters = -4000; quarters < 4000; ++quarters) {
     char expected[32];

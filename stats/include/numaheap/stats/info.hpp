@@ -2,24 +2,9 @@
 /// INFO memory: a snapshot as Redis' INFO command prints it (names, units, CRLF), so that existing dashboards and
 /// exporters read it, followed by what is ours.
 ///
-/// The fields of Redis come from the metrics named below; several samples of one metric (one a node) are added up.
-///
-/// | fields                                              | metric, or computed from                      |
-/// | --------------------------------------------------- | --------------------------------------------- |
-/// | used_memory, _human                                 | kLiveBytes                                    |
-/// | used_memory_rss, _human                             | kProcessResidentBytes                         |
-/// | used_memory_peak, _human; _time; _perc              | kPeakBytes; kPeakTime; live / peak            |
-/// | allocator_allocated, _active, _resident, _muzzy     | kAllocatedBytes ... kMuzzyBytes               |
-/// | total_system_memory, _human                         | kSystemMemoryBytes                            |
-/// | maxmemory, _human                                   | kHardLimitBytes                               |
-/// | allocator_frag_ratio, _bytes                        | 1 + fragmented / allocated, fragmented        |
-/// | allocator_rss_ratio, _bytes                         | resident / active, resident - active          |
-/// | rss_overhead_ratio, _bytes                          | process resident / resident, the difference   |
-/// | mem_fragmentation_ratio, _bytes                     | process resident / live, the difference       |
-/// | mem_allocator                                       | the label "version" of kBuild                 |
-///
-/// A field whose metric has no sample is left out, as is a ratio to zero; nothing is made up. Fields that only the
-/// server knows (used_memory_dataset, mem_clients_normal, ...) are the server's to add.
+/// The fields of Redis come from the metrics named below and from what the server gives (host_figures.hpp), in Redis'
+/// order; several samples of one metric (one a node) are added up. docs/metrics.md lists each field and its meaning.
+/// A field whose metric has no sample is left out, as is a ratio to zero; nothing is made up.
 ///
 /// Ours: every other summary metric, and those of Redis again by node, as
 /// `numaheap_[node<N>_]<metric>[_<other labels>]`, the metric without its prefix "numaheap_" and without "_bytes":
@@ -57,6 +42,20 @@ inline constexpr char kSystemMemoryBytes[] = "numaheap_system_memory_bytes";
 inline constexpr char kHardLimitBytes[] = "numaheap_hard_limit_bytes";
 /// Type kInfo; its label "version" says who the allocator is ("numaheap-0.1.0").
 inline constexpr char kBuild[] = "numaheap_build";
+
+// Of parts that let go or move in the background; INFO has their fields once such a part registers them.
+/// Objects that were let go and not freed yet.
+inline constexpr char kLazyfreePendingObjects[] = "numaheap_lazyfree_pending_objects";
+/// Objects that were freed that way (a counter).
+inline constexpr char kLazyfreedObjects[] = "numaheap_lazyfreed_objects";
+/// The share of a CPU that defragmentation aims at now, in millionths; 0 while it rests.
+inline constexpr char kDefragCpuRatio[] = "numaheap_defrag_cpu_ratio";
+/// Blocks that it moved, and that it looked at and left (counters).
+inline constexpr char kDefragHits[] = "numaheap_defrag_hits";
+inline constexpr char kDefragMisses[] = "numaheap_defrag_misses";
+/// Objects of which it moved something, and that it left as they were (counters).
+inline constexpr char kDefragKeyHits[] = "numaheap_defrag_key_hits";
+inline constexpr char kDefragKeyMisses[] = "numaheap_defrag_key_misses";
 
 /// Writes the memory section of INFO ("# Memory\r\nused_memory:...\r\n...") into `buffer` as
 /// snprintf does. \returns the length without the terminator, which may be more than `size`: then

@@ -47,6 +47,7 @@ enum class Source : uint8_t {
   kOwnBooks,  ///< Counted by us, exact when nothing runs.
   kKernel,    ///< Asked of the kernel.
   kHardware,  ///< A hardware counter.
+  kHost,      ///< Told by the program that uses the heap.
   kEstimate,  ///< Sampled or derived.
 };
 
