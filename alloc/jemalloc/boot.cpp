@@ -1,7 +1,6 @@
 #include "jemalloc/boot.hpp"
 
-#include <limits.h>
-#include <pthread.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <cerrno>
@@ -14,31 +13,6 @@ namespace {
 
 std::atomic<const char*> g_last_message{nullptr};
 char g_message_text[160];
-
-pthread_key_t g_cleanup_key;
-void (*g_cleanup)(void*) = nullptr;
-__thread uint8_t t_rounds __attribute__((tls_model("initial-exec")));
-
-// Destructors run in up to four rounds; what is set anew in one runs in the next. jemalloc knows a thread from its first
-// allocation on (enter_thread()), so it is called from the first round on, or, if that allocation is made by a
-// destructor, from the second. The third call is thus the last that is sure to come, and missing it would leave
-// jemalloc a pointer into a dead thread.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1  // as GCC says it
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-// ThreadSanitizer forgets a thread in the last round, and jemalloc comes once more after its clean-up.
-constexpr unsigned kSureRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 2;
-#else
-constexpr unsigned kSureRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
-#endif
-
-void clean_up_last(void* value) {
-  if (++t_rounds < kSureRounds && pthread_setspecific(g_cleanup_key, value) == 0) return;
-  g_cleanup(value);
-}
 
 void keep_message(void* /*context*/, const char* text) {
   strncpy(g_message_text, text, sizeof g_message_text - 1);
@@ -58,15 +32,6 @@ const char* nh_je_malloc_conf =
 // host's jemalloc.
 char* nh_je_secure_getenv(const char* name);
 char* nh_je_secure_getenv(const char* /*name*/) { return nullptr; }
-// And of pthread_key_create(3): once jemalloc has cleaned up a thread, it serves it from an arena of its own, out of our
-// ranges. So its clean-up waits for the last round of destructors, in which those that a program has ran already.
-int nh_je_pthread_key_create(pthread_key_t* key, void (*destructor)(void*));
-int nh_je_pthread_key_create(pthread_key_t* key, void (*destructor)(void*)) {
-  g_cleanup = destructor;
-  const int error = pthread_key_create(key, clean_up_last);
-  g_cleanup_key = *key;
-  return error;
-}
 ssize_t nh_je_readlink(const char* path, char* buffer, size_t size);
 ssize_t nh_je_readlink(const char* /*path*/, char* /*buffer*/, size_t /*size*/) {
   errno = ENOENT;

@@ -128,9 +128,24 @@ void NodeArena::end_batch(int slot) noexcept {
 
 // --- blocks of a class ---
 
-void* NodeArena::checked(void* block) noexcept {
+void* NodeArena::take_one(size_t bytes, int flags) noexcept {
+  void* block = nh_je_mallocx(bytes, flags);
   if (block == nullptr || hooks_.extents->owns(block)) return block;
-  // jemalloc ignores the arena that is named when it has cleaned up this thread already.
+  nh_je_dallocx(block, MALLOCX_TCACHE_NONE);
+  return take_late(bytes, flags);
+}
+
+void* NodeArena::take_late(size_t bytes, int flags) noexcept {
+  // No refill cache, which must hold nothing of elsewhere: the bits of MALLOCX_TCACHE() are replaced.
+  flags = (flags & ~(0xfff << 8)) | MALLOCX_TCACHE_NONE;
+  constexpr size_t kSmallest = detail::size_of_class(detail::kFirstClass);
+  const bool is_smallest = nh_je_nallocx(bytes, flags) == kSmallest;
+  void* seed = nh_je_mallocx(is_smallest ? 2 * kSmallest : kSmallest,
+                             MALLOCX_TCACHE_NONE | (flags & MALLOCX_ZERO));
+  if (seed == nullptr) return nullptr;
+  void* block = nh_je_rallocx(seed, bytes, flags);
+  if (block == nullptr) block = seed;
+  if (hooks_.extents->owns(block)) return block;
   nh_je_dallocx(block, MALLOCX_TCACHE_NONE);
   return nullptr;
 }
@@ -141,7 +156,7 @@ size_t NodeArena::take(detail::SizeClass c, void** blocks, size_t want) noexcept
   const int flags = arena_flags() | batch_flags(batch);
   size_t taken = 0;
   while (taken < want) {
-    void* block = checked(nh_je_mallocx(detail::kClassSizes[c], flags));
+    void* block = take_one(detail::kClassSizes[c], flags);
     if (block == nullptr) break;
     blocks[taken++] = block;
   }
@@ -161,8 +176,7 @@ void NodeArena::give(detail::SizeClass c, void* const* blocks, size_t count) noe
 
 void* NodeArena::take_zeroed(detail::SizeClass c) noexcept {
   if (!ready()) return nullptr;
-  return checked(
-      nh_je_mallocx(detail::kClassSizes[c], arena_flags() | MALLOCX_TCACHE_NONE | MALLOCX_ZERO));
+  return take_one(detail::kClassSizes[c], arena_flags() | MALLOCX_TCACHE_NONE | MALLOCX_ZERO);
 }
 
 // --- blocks of no class ---
@@ -171,7 +185,7 @@ void* NodeArena::take_direct(size_t bytes, size_t alignment, bool zero) noexcept
   if (!ready()) return nullptr;
   int flags = arena_flags() | MALLOCX_TCACHE_NONE | (zero ? MALLOCX_ZERO : 0);
   if (alignment > 16) flags |= MALLOCX_ALIGN(alignment);
-  return checked(nh_je_mallocx(bytes, flags));
+  return take_one(bytes, flags);
 }
 
 void NodeArena::give_direct(void* block) noexcept { nh_je_dallocx(block, MALLOCX_TCACHE_NONE); }

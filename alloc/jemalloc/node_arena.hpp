@@ -87,8 +87,12 @@ class NodeArena {
 
   [[nodiscard]] bool ready() noexcept { return index() != kNone || create(); }
   bool create() noexcept;
-  /// The block, if it lies in this placement's range; otherwise it is given back and nullptr returned.
-  [[nodiscard]] void* checked(void* block) noexcept;
+  /// A block of this arena, whatever the thread has behind it.
+  [[nodiscard]] void* take_one(size_t bytes, int flags) noexcept;
+  /// The same for a thread that jemalloc has cleaned up: a key destructor that runs after jemalloc's. There it takes every
+  /// new block from an arena of its own, out of our ranges, but where it moves a block it heeds the arena that is named:
+  /// so a block of another class is moved here.
+  [[nodiscard]] void* take_late(size_t bytes, int flags) noexcept;
   [[nodiscard]] int arena_flags() const noexcept {
     return MALLOCX_ARENA(static_cast<unsigned>(index()));
   }

@@ -157,6 +157,8 @@ struct KeyValue {
   void* block;
 };
 
+constexpr int kRounds = PTHREAD_DESTRUCTOR_ITERATIONS;  ///< The most that a thread gets.
+
 /// Comes back for as many rounds of destructors as it is told.
 void key_ends(void* value) {
   auto* mine = static_cast<KeyValue*>(value);
@@ -176,6 +178,16 @@ pthread_key_t make_key() {
   return key;
 }
 
+/// The first allocations of all in its thread, in the given round of destructors.
+void key_allocates_last(void* value) {
+  auto* mine = static_cast<KeyValue*>(value);
+  if (--mine->rounds > 0) {
+    pthread_setspecific(mine->key, mine);
+  } else {
+    allocate_and_free_some();
+  }
+}
+
 /// Made before the heap's own key, and after it: destructors run in this order.
 const pthread_key_t early_key = make_key();
 pthread_key_t late_key() {
@@ -184,11 +196,11 @@ pthread_key_t late_key() {
   return key;
 }
 
-TEST(Thread, KeyDestructorsMayAllocateBeforeAndAfterTheHeapsOwn) {
+TEST(Thread, KeyDestructorsMayAllocateInEveryRound) {
   if (NH_THREAD_SANITIZER) NH_SKIP("ThreadSanitizer forgets a thread before its last destructors");
   const pthread_key_t late = late_key();
   const Statistics before = statistics();
-  KeyValue values[2] = {{early_key, 2, nullptr}, {late, 2, nullptr}};
+  KeyValue values[2] = {{early_key, kRounds, nullptr}, {late, kRounds, nullptr}};
   in_thread([&] {
     fill_caches();
     for (KeyValue& value : values) {
@@ -215,6 +227,65 @@ TEST(Thread, KeyDestructorsMayBeTheFirstToAllocate) {
   EXPECT_EQ(statistics().live, before.live);
   EXPECT_EQ(statistics().threads, before.threads);
   EXPECT_EQ(statistics().thread_cached, before.thread_cached);
+}
+
+TEST(Thread, KeyDestructorsMayBeTheFirstToAllocateInALaterRound) {
+  if (NH_THREAD_SANITIZER) NH_SKIP("ThreadSanitizer forgets a thread before its last destructors");
+  deallocate(allocate(1));
+  const Statistics before = statistics();
+  KeyValue value{0, 0, nullptr};
+  ASSERT_EQ(pthread_key_create(&value.key, key_allocates_last), 0);
+  for (int round = 1; round < kRounds; ++round) {
+    for (int thread = 0; thread < 10; ++thread) {
+      value.rounds = round;
+      in_thread([&] { pthread_setspecific(value.key, &value); });
+      EXPECT_EQ(value.rounds, 0);
+    }
+  }
+  pthread_key_delete(value.key);
+  EXPECT_EQ(statistics().live, before.live);
+  EXPECT_EQ(statistics().threads, before.threads);
+  EXPECT_EQ(statistics().thread_cached, before.thread_cached);
+}
+
+TEST(Thread, ZeroedBlocksAreZeroedAndAlignedOnesAlignedInTheLastRound) {
+  struct Result {
+    pthread_key_t key;
+    int rounds = kRounds;
+    bool zeroed = true;
+    bool aligned = true;
+  } result;
+  const auto check = [](void* value) {
+    auto* mine = static_cast<Result*>(value);
+    for (size_t size : {8u, 100u, 5000u, 40000u, 5u << 20}) {
+      auto* dirty = static_cast<char*>(allocate(size));
+      if (dirty != nullptr) memset(dirty, 'x', size);
+      deallocate(dirty);
+      auto* block = static_cast<char*>(allocate_zeroed(size));
+      mine->zeroed = mine->zeroed && block != nullptr &&
+                     static_cast<size_t>(std::count(block, block + size, '\0')) == size;
+      deallocate(block);
+      for (size_t alignment = 16; alignment <= MiB(4).value; alignment *= 8) {
+        void* at = allocate_aligned(alignment, size);
+        mine->aligned = mine->aligned && at != nullptr && owns(at) &&
+                        reinterpret_cast<uintptr_t>(at) % alignment == 0;
+        deallocate(at);
+      }
+    }
+    if (--mine->rounds > 0) pthread_setspecific(mine->key, mine);
+  };
+  if (NH_THREAD_SANITIZER) NH_SKIP("ThreadSanitizer forgets a thread before its last destructors");
+  const Bytes before = live();
+  ASSERT_EQ(pthread_key_create(&result.key, check), 0);
+  in_thread([&] {
+    fill_caches();
+    pthread_setspecific(result.key, &result);
+  });
+  pthread_key_delete(result.key);
+  EXPECT_EQ(result.rounds, 0);
+  EXPECT_TRUE(result.zeroed);
+  EXPECT_TRUE(result.aligned);
+  EXPECT_EQ(live(), before);
 }
 
 struct Owner {

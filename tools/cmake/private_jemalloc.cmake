@@ -4,8 +4,7 @@
 # its public symbols are renamed nh_je_*, its C++ operators are left out, and everything is linked into one object
 # whose other symbols are local (the 700 je_* would collide with a static consumer's own jemalloc). secure_getenv and
 # readlink are redirected, so that MALLOC_CONF and /etc/malloc.conf, which are meant for the host's jemalloc, do not
-# reach ours; so is pthread_key_create, whose destructor must come last (see alloc/jemalloc/boot.cpp). Its constructor is
-# dropped, since we boot it after setting its options.
+# reach ours. Its constructor is dropped, since we boot it after setting its options.
 include_guard()
 
 set(NUMAHEAP_JEMALLOC_KEEP mallocx rallocx xallocx sallocx dallocx sdallocx nallocx mallctl mallctlnametomib
@@ -32,7 +31,7 @@ function(private_jemalloc output)
   foreach(name IN LISTS NUMAHEAP_JEMALLOC_PUBLIC)
     string(APPEND renames "${name} nh_je_${name}\n")
   endforeach()
-  string(APPEND renames "secure_getenv nh_je_secure_getenv\nreadlink nh_je_readlink\npthread_key_create nh_je_pthread_key_create\nje_opt_cache_oblivious nh_je_opt_cache_oblivious\n")
+  string(APPEND renames "secure_getenv nh_je_secure_getenv\nreadlink nh_je_readlink\nje_opt_cache_oblivious nh_je_opt_cache_oblivious\n")
   file(WRITE ${dir}/renames "${renames}")
   set(keep "nh_je_opt_cache_oblivious\n")
   foreach(name IN LISTS NUMAHEAP_JEMALLOC_KEEP)
