@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernel_file.hpp"
+#include "numaheap/numa/own_traffic.hpp"
 #include "system_error.hpp"
 
 namespace numaheap::numa {
@@ -13,7 +14,7 @@ namespace numaheap::numa {
 namespace {
 
 constexpr size_t kPage = 4096;
-constexpr size_t kBatch = 512;         // a huge page; 8 KiB of stack in all
+constexpr size_t kBatch = 512;         // a huge page; 10 KiB of stack in all
 constexpr int kMoveOwnPages = 1 << 1;  // MPOL_MF_MOVE
 
 /// \param targets  nullptr to ask only.
@@ -49,10 +50,12 @@ int migrate_batch(uintptr_t start, size_t count, int target, bool& full,
   for (size_t i = 0; i < count; ++i) pages[i] = reinterpret_cast<const void*>(start + i * kPage);
   if (const int refused = move_pages(count, pages, nullptr, status); refused != 0) return refused;
   size_t elsewhere = 0;
+  int sources[kBatch];
   for (size_t i = 0; i < count; ++i) {
     if (status[i] == target) {
       migration.there_before += Bytes{kPage};
     } else if (status[i] >= 0) {
+      sources[elsewhere] = status[i];
       pages[elsewhere++] = pages[i];
     } else {
       migration.absent += Bytes{kPage};
@@ -67,7 +70,12 @@ int migrate_batch(uintptr_t start, size_t count, int target, bool& full,
     if (refused != 0 && !full) return refused;
     refused = move_pages(elsewhere, pages, nullptr, status);
     if (refused != 0) return refused;
-    moved = static_cast<size_t>(std::count(status, status + elsewhere, target));
+    for (size_t i = 0; i < elsewhere; ++i) {
+      if (status[i] != target) continue;
+      ++moved;
+      count_own_traffic(NodeId{static_cast<unsigned>(sources[i])}, Bytes{kPage});
+    }
+    count_own_traffic(NodeId{static_cast<unsigned>(target)}, Bytes{moved * kPage});
   }
   migration.moved += Bytes{moved * kPage};
   migration.left_behind += Bytes{(elsewhere - moved) * kPage};

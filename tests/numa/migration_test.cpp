@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "node_ranges.hpp"
+#include "numaheap/numa/own_traffic.hpp"
 #include "numaheap/numa/residency.hpp"
 
 namespace numaheap::numa {
@@ -25,8 +26,12 @@ TEST(Migrate, MovesPagesToAnyNodeWithTheirContents) {
   NodeId from = ranges->nodes()[0];
   for (size_t i = ranges->nodes().size(); i-- > 0;) {
     const NodeId to = ranges->nodes()[i];
+    const uint64_t read_before = own_traffic(from);
+    const uint64_t written_before = own_traffic(to);
     const Result<Migration> done = migrate(start, Bytes{(kPages + 5) * kPage}, to);
     ASSERT_TRUE(done);
+    EXPECT_EQ(own_traffic(from) - read_before, done->moved.value);
+    EXPECT_EQ(own_traffic(to) - written_before, done->moved.value);
     EXPECT_EQ(done->moved, Bytes{from == to ? 0 : kPages * kPage});
     EXPECT_EQ(done->there_before, Bytes{from == to ? kPages * kPage : 0});
     EXPECT_EQ(done->left_behind, Bytes{0});
