@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "allowed_nodes.hpp"
+#include "probes.hpp"
 #include "valgrind.hpp"
 
 namespace numaheap::alloc {
@@ -62,6 +63,7 @@ uintptr_t ExtentPool::take_fresh(size_t bytes, size_t alignment, uintptr_t at) n
   if (gap != 0 && !clean_.insert({range_start + bump_, gap}, *pool_)) return 0;
   bump_ = end;
   grown_.store(bump_, std::memory_order_relaxed);
+  probe::grow(range_, bytes);
   if (huge_pages_ == HugePages::kLarge && bytes >= kHugePage) {
     (void)space_->advise_huge_pages(start, Bytes{bytes & ~(kHugePage - 1)}, true);  // as above
   }
@@ -153,6 +155,7 @@ Bytes ExtentPool::purge(Bytes budget) noexcept {
     if (!given_back) break;
     done += dirty;
     purged_.fetch_add(dirty, std::memory_order_relaxed);
+    probe::purge(range_, dirty);
   }
   return Bytes{done};
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "accounting.hpp"
+#include "probes.hpp"
 #include "slow_path.hpp"
 
 namespace numaheap {
@@ -185,6 +186,7 @@ bool reclaim(size_t wanted) noexcept {
   t_locals.reclaiming = true;
   const bool again = hook(wanted, g_hook_context.load(std::memory_order_relaxed));
   t_locals.reclaiming = false;
+  probe::reclaim(wanted, again);
   return again;
 }
 

@@ -4,6 +4,7 @@
 
 #include "accounting.hpp"
 #include "numaheap/base/check.hpp"
+#include "probes.hpp"
 
 namespace numaheap::alloc {
 
@@ -132,6 +133,7 @@ bool fill_bin(ThreadState& thread, HeapCache& cache, SizeClass c) noexcept {
     if (got != 0) {
       if (bin.top.load(std::memory_order_relaxed) > bin.limit)
         set_capacity(thread, bin, c, bin_count(bin));
+      probe::refill(cache.placement, kClassSizes[c], got);
       return true;
     }
   }
@@ -158,6 +160,7 @@ bool fill_bin(ThreadState& thread, HeapCache& cache, SizeClass c) noexcept {
     top[j] = block;
   }
   append(cache, c, got);
+  probe::refill(cache.placement, kClassSizes[c], got);
   return got != 0;
 }
 
@@ -170,7 +173,10 @@ void make_room(ThreadState& thread, HeapCache& cache, SizeClass c) noexcept {
   size_t out = &cache == thread.home ? count / 2 : count;
   if (out > batch) out -= out % batch;
   if (out == 0) out = count;
-  if (&cache != thread.home) add(cache.freed_here_bytes, out * kClassSizes[c]);
+  if (&cache != thread.home) {
+    add(cache.freed_here_bytes, out * kClassSizes[c]);
+    probe::remote_free(cache.placement, out * kClassSizes[c]);
+  }
   flush_bin(cache, c, out);
   if (bin.top.load(std::memory_order_relaxed) == bin.limit && cache.books[c].slots != 0) {
     set_capacity(
@@ -196,6 +202,7 @@ void flush_bin(HeapCache& cache, SizeClass c, size_t count) noexcept {
   memmove(base, base + count, kept * sizeof(void*));
   bin.top.store(base + kept, std::memory_order_relaxed);
   count_returned(cache, c, count);
+  probe::flush(cache.placement, kClassSizes[c], count);
 }
 
 Bytes flush_cache(HeapCache& cache) noexcept {

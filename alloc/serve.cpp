@@ -8,6 +8,7 @@
 #include "housekeeping.hpp"
 #include "limits.hpp"
 #include "node_cache.hpp"
+#include "probes.hpp"
 #include "report.hpp"
 #include "slow_path.hpp"
 #include "system_backend.hpp"
@@ -131,9 +132,10 @@ void* try_allocate(const Request& request) noexcept {
     HeapCache* other = g_heap.cache_for(*thread, wanted.spill_order[i]);
     if (other == nullptr) continue;
     block = serve(*thread, *other, request);
-    if (block != nullptr)
-      g_heap.placement(other->placement)
-          .spilled_bytes.fetch_add(request.bytes, std::memory_order_relaxed);
+    if (block == nullptr) continue;
+    g_heap.placement(other->placement)
+        .spilled_bytes.fetch_add(request.bytes, std::memory_order_relaxed);
+    probe::spill(cache->placement, other->placement, request.bytes);
   }
   return block;
 }
@@ -147,7 +149,10 @@ void deallocate_direct(ThreadState& thread, unsigned placement, void* block) noe
   g_heap.placement(placement).arena.give_direct(block);
   if (cache != nullptr) {
     count_direct_given(*cache, usable);
-    if (cache != thread.home) add(cache->freed_here_bytes, usable);
+    if (cache != thread.home) {
+      add(cache->freed_here_bytes, usable);
+      probe::remote_free(placement, usable);
+    }
     publish(*cache, false);
   }
 }

@@ -23,3 +23,11 @@ numaheap_test(tools_cli_view_test SOURCES cli_view_test.cpp child_process.cpp)
 target_compile_definitions(tools_cli_view_test PRIVATE NUMAHEAP_COMMAND="$<TARGET_FILE:numaheap_cli>"
   PUBLISHED_PROCESS="$<TARGET_FILE:published_process>")
 add_dependencies(tools_cli_view_test numaheap_cli published_process)
+
+# With a malloc of its own, a sanitizer's object has no probes that this program could meet.
+if(TARGET numaheap_preload)
+  numaheap_test(tools_probes_test SOURCES probes_test.cpp child_process.cpp)
+  target_compile_definitions(tools_probes_test PRIVATE PROBED_PROGRAM="$<TARGET_FILE:published_process>"
+    PROBED_OBJECTS="$<TARGET_FILE:numaheap_shared>","$<TARGET_FILE:numaheap_preload>")
+  add_dependencies(tools_probes_test published_process numaheap_shared numaheap_preload)
+endif()
