@@ -43,6 +43,12 @@ struct Sample {
   std::chrono::nanoseconds age{0};         ///< How old the figure was when the snapshot took it.
 };
 
+/// A condition on one label of a sample.
+struct LabelMatch {
+  const char* key = nullptr;  ///< nullptr: any sample.
+  Label label;
+};
+
 /// A registered metric that had no sample.
 struct Absence {
   const Metric* metric = nullptr;
