@@ -113,7 +113,7 @@ bool Heap::reserve_placements(const numa::Machine& machine) noexcept {
     }
     placement.extents.init(&space_, i, &meta_pool_, huge_pages);
     placement.arena.init(
-        &placement.extents, 2 * (cpus_per_node + 1),
+        &placement.extents, under_valgrind_ ? 0 : 2 * (cpus_per_node + 1),
         settings_.dirty_decay_ms > 0 ? settings_.dirty_decay_ms / 2 : settings_.dirty_decay_ms);
     placement.transfer.init(node_cache, &meta_pool_);
   }

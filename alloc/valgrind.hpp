@@ -28,6 +28,12 @@ inline void allocated(void* block, size_t bytes) noexcept {
   VALGRIND_MALLOCLIKE_BLOCK(block, bytes, 0, 0);
 }
 inline void freed(void* block) noexcept { VALGRIND_FREELIKE_BLOCK(block, 0); }
+/// Memory of jemalloc's own: what points to a block from there is no reference that a leak check should find. Memcheck
+/// does not look at what is not accessible, and is told not to mind that it is accessed nevertheless.
+inline void hidden(uintptr_t start, size_t bytes) noexcept {
+  (void)VALGRIND_MAKE_MEM_NOACCESS(reinterpret_cast<void*>(start), bytes);
+  (void)VALGRIND_DISABLE_ADDR_ERROR_REPORTING_IN_RANGE(start, bytes);
+}
 /// Pages of freed blocks that serve something else now.
 inline void recycled(uintptr_t start, size_t bytes) noexcept {
   (void)VALGRIND_MAKE_MEM_UNDEFINED(reinterpret_cast<void*>(start), bytes);
@@ -38,6 +44,7 @@ inline void recycled(uintptr_t start, size_t bytes) noexcept {
 inline bool running() noexcept { return false; }
 inline void allocated(void*, size_t) noexcept {}
 inline void freed(void*) noexcept {}
+inline void hidden(uintptr_t, size_t) noexcept {}
 inline void recycled(uintptr_t, size_t) noexcept {}
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "numaheap/base/check.hpp"
 #include "numaheap/detail/thread_cache.hpp"
+#include "valgrind.hpp"
 
 namespace numaheap::alloc {
 
@@ -34,6 +35,7 @@ void* NodeArena::hook_alloc(extent_hooks_t* hooks, void* at, size_t bytes, size_
   constexpr size_t kBaseBlock = size_t{2} << 20;
   if (*zero && alignment == kBaseBlock) {
     reinterpret_cast<Hooks*>(hooks)->extents->keep_small_pages(taken.start, bytes);
+    valgrind::hidden(taken.start, bytes);
   }
   *zero = taken.zeroed;
   *commit = true;

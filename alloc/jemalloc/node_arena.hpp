@@ -24,7 +24,8 @@ class NodeArena {
  public:
   constexpr NodeArena() = default;
 
-  /// \param refill_caches  the most explicit tcaches to keep: about twice the node's CPUs.
+  /// \param refill_caches  the most explicit tcaches to keep: about twice the node's CPUs. None under memcheck, which
+  ///                       would take what is left in them for references.
   void init(ExtentPool* extents, unsigned refill_caches, int64_t dirty_decay_ms) noexcept;
 
   /// Takes up to `want` blocks of a class in ascending order of age.
