@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 
+#include "heap.hpp"
 #include "metrics.hpp"
 #include "numaheap/statistics.hpp"
 #include "numaheap/stats/info.hpp"
@@ -26,38 +27,57 @@ constexpr nanoseconds kRefreshAfter = std::chrono::milliseconds(100);
 struct Figure {
   Metric metric;
   Bytes ArenaStatistics::*member;
-  std::atomic<size_t> bytes{0};
+  std::atomic<size_t> bytes[numa::AddressSpace::kMaxRanges] = {};  ///< By placement.
 };
 
 void read_figures(void* context, Emitter& out) noexcept;
 
+const char* why_no_figures(void* context) noexcept {
+  const char* why = why_no_books(context);
+  return why != nullptr ? why : "the arenas' books were not read yet";
+}
+
+/// \param read  for the first of them, which emits for all.
+constexpr Metric figure(const char* name, const char* help, const char* notes,
+                        decltype(Metric::read) read = nullptr) {
+  return {.name = name,
+          .help = help,
+          .notes = notes,
+          .unit = Unit::kBytes,
+          .label_keys = {"node"},
+          .read = read,
+          .why = why_no_figures};
+}
+
 constinit Figure g_figures[] = {
-    {{.name = stats::kAllocatedBytes,
-      .help = "Blocks that left the arenas: live, and in caches.",
-      .unit = Unit::kBytes,
-      .read = read_figures},
+    {figure(stats::kAllocatedBytes, "Blocks that left the node's arena: live, and in caches.",
+            "By the arena's own books, which are read at most ten times a second.", read_figures),
      &ArenaStatistics::allocated},
-    {{.name = stats::kActiveBytes,
-      .help = "Pages of slabs and large blocks in use.",
-      .unit = Unit::kBytes},
+    {figure(stats::kActiveBytes, "Pages of slabs and large blocks in use.",
+            "Above allocated bytes by what slabs waste."),
      &ArenaStatistics::active},
-    {{.name = stats::kResidentBytes,
-      .help = "Pages that may be resident: active, dirty, metadata.",
-      .unit = Unit::kBytes},
+    {figure(stats::kResidentBytes,
+            "Pages that may be resident: active and free dirty ones, and metadata; node heap is "
+            "numaheap_metadata_bytes.",
+            "An upper bound: what was opened and never touched, or swapped out, is in it. A purge "
+            "gives back most of "
+            "what is above active bytes."),
      &ArenaStatistics::resident},
-    {{.name = stats::kMuzzyBytes,
-      .help = "Pages that the kernel may take back when it is short of memory.",
-      .unit = Unit::kBytes},
+    {figure(stats::kMuzzyBytes, "Pages that the kernel may take back when it is short of memory.",
+            "Always 0 as long as purges are by MADV_DONTNEED, as they are."),
      &ArenaStatistics::muzzy},
-    {{.name = stats::kFragmentedBytes,
-      .help = "Free slots in slabs that are in use.",
-      .unit = Unit::kBytes},
+    {figure(stats::kFragmentedBytes, "Free slots in slabs that are in use.",
+            "Only blocks of the same class can use them, and no purge reaches them. Much of it: "
+            "the program freed "
+            "most of many slabs; it needs defragmentation, or a restart."),
      &ArenaStatistics::small_waste},
-    {{.name = "numaheap_arena_metadata_bytes",
-      .help = "jemalloc's own memory.",
-      .unit = Unit::kBytes},
+    {figure("numaheap_arena_metadata_bytes", "jemalloc's own memory.",
+            "Part of the resident bytes."),
      &ArenaStatistics::metadata},
 };
+
+/// The heap's own structures, which belong to no node: part of what is resident.
+constinit std::atomic<size_t> g_heap_metadata{0};
 
 /// When the figures were last read, and when somebody last set out to; 0: never.
 constinit std::atomic<int64_t> g_read_at{0};
@@ -75,11 +95,15 @@ void refresh() noexcept {
   if (since != 0 && start - since < kRefreshAfter.count()) return;
   // relaxed: elects one reader; what it reads is published by g_read_at.
   if (!g_refreshing_since.compare_exchange_strong(since, start, std::memory_order_relaxed)) return;
-  const ArenaStatistics arenas = read_arena_statistics();
-  if (arenas.mapped.value == 0) return;  // another back end: nothing is known
-  for (Figure& figure : g_figures) {
-    figure.bytes.store((arenas.*figure.member).value, std::memory_order_relaxed);
+  if (why_no_books(nullptr) != nullptr) return;
+  for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
+    ArenaStatistics arena = read_arena_statistics(i);
+    arena.resident +=
+        g_heap.placement(i).extents.dirty();  // free and resident, and out of the arena's books
+    for (Figure& figure : g_figures)
+      figure.bytes[i].store((arena.*figure.member).value, std::memory_order_relaxed);
   }
+  g_heap_metadata.store(g_heap.meta_pool().in_use().value, std::memory_order_relaxed);
   g_read_at.store(now(),
                   std::memory_order_release);  // release: pairs with the acquire in read_figures()
 }
@@ -90,9 +114,17 @@ void read_figures(void* /*context*/, Emitter& out) noexcept {
       g_read_at.load(std::memory_order_acquire);  // acquire: pairs with the release in refresh()
   if (read_at == 0) return;
   const nanoseconds age{now() - read_at};
+  const auto value = [](const std::atomic<size_t>& bytes) {
+    return static_cast<int64_t>(bytes.load(std::memory_order_relaxed));
+  };
   for (const Figure& figure : g_figures) {
-    out.emit(figure.metric, static_cast<int64_t>(figure.bytes.load(std::memory_order_relaxed)), {},
-             age);
+    for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
+      const PlacementHeap& placement = g_heap.placement(i);
+      out.emit(figure.metric, value(figure.bytes[i]),
+               {node_label(placement.node, placement.placing)}, age);
+    }
+    if (figure.member == &ArenaStatistics::resident)
+      out.emit(figure.metric, value(g_heap_metadata), {"heap"}, age);
   }
 }
 

@@ -35,17 +35,34 @@ constinit std::atomic<int64_t> g_refreshing_since{0};  // when somebody last set
 
 void read_estimates(void* context, Emitter& out) noexcept;
 
+const char* why_no_estimates(void* context) noexcept {
+  if (const char* why = why_no_books(context)) return why;
+  if (g_heap.placement_count() < 2) return "the machine has one node: nothing can lie elsewhere";
+  return g_refreshing_since.load(std::memory_order_relaxed) == 0
+             ? "no pages were sampled yet"
+             : "the kernel refuses move_pages(2)";
+}
+
 constinit Metric g_resident{.name = "numaheap_range_resident_bytes",
                             .help = "Memory of the node's range that has a page, wherever it lies.",
+                            .notes =
+                                "From 128 pages of each range, a second old at most: within 9 % of "
+                                "what is opened, 19 times in 20.",
                             .unit = Unit::kBytes,
                             .source = Source::kEstimate,
                             .label_keys = {"node"},
-                            .read = read_estimates};
+                            .read = read_estimates,
+                            .why = why_no_estimates};
 constinit Metric g_elsewhere{.name = "numaheap_range_elsewhere_bytes",
-                             .help = "Part of it whose page is on another node: the node was full.",
+                             .help = "Part of it whose page is on another node.",
+                             .notes =
+                                 "The node was full, or something moved the pages (AutoNUMA, "
+                                 "migratepages(8)). They stay there until they are migrated "
+                                 "(numa/residency.hpp) or purged.",
                              .unit = Unit::kBytes,
                              .source = Source::kEstimate,
-                             .label_keys = {"node"}};
+                             .label_keys = {"node"},
+                             .why = why_no_estimates};
 
 int64_t now() noexcept {
   timespec t{};

@@ -18,9 +18,10 @@ struct AllocatorInfo {
   size_t small_waste = 0;
 };
 
-/// Free extents that the heap keeps beside its arenas are resident too, and a purge gives them back.
-AllocatorInfo info_of(const ArenaStatistics& arena, Bytes free_dirty) noexcept {
-  return {arena.allocated.value, arena.active.value, (arena.resident + free_dirty).value,
+/// \param beside  what is resident beside the arenas: free extents, which a purge gives back, and, of all placements
+///                together, the heap's own structures.
+AllocatorInfo info_of(const ArenaStatistics& arena, Bytes beside) noexcept {
+  return {arena.allocated.value, arena.active.value, (arena.resident + beside).value,
           arena.retained.value,  arena.muzzy.value,  arena.small_waste.value};
 }
 
@@ -32,7 +33,8 @@ class LastReading {
     housekeep();  // servers ask on a timer, also when they are idle and nothing else ages the caches
     Statistics statistics;
     read_statistics(statistics);
-    const AllocatorInfo info = info_of(read_arena_statistics(), statistics.free_dirty);
+    const AllocatorInfo info =
+        info_of(read_arena_statistics(), statistics.free_dirty + statistics.metadata);
     allocated_.store(info.allocated, std::memory_order_relaxed);
     active_.store(info.active, std::memory_order_relaxed);
     resident_.store(info.resident, std::memory_order_relaxed);

@@ -6,6 +6,8 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -149,16 +151,55 @@ TEST(Metrics, AThreadIsFoundByItsKernelId) {
   EXPECT_FALSE(shown(ended));
 }
 
-TEST(Metrics, TheArenasFiguresCarryTheirAge) {
+TEST(Metrics, TheArenasFiguresAreByNodeAndCarryTheirAge) {
   const Blocks blocks(1000, 200);
-  const Sample* allocated = nullptr;
   const Snapshot taken = snapshot();
-  allocated = taken.find(stats::kAllocatedBytes);
-  ASSERT_NE(allocated, nullptr);
-  EXPECT_GT(allocated->value, 0);
-  EXPECT_GE(allocated->age.count(), 0);
-  EXPECT_LE(sum(taken, stats::kAllocatedBytes), sum(taken, stats::kActiveBytes));
-  EXPECT_LE(sum(taken, stats::kActiveBytes), sum(taken, stats::kResidentBytes));
+  EXPECT_GT(sum(taken, stats::kAllocatedBytes), 0);
+  static Statistics books;
+  read_statistics(books);
+  for (unsigned i = 0; i < books.placements; ++i) {
+    if (books.placement[i].placing != numa::Placing::kNode) continue;
+    const Label node = books.placement[i].node;
+    const Sample* allocated = taken.find(stats::kAllocatedBytes, {node});
+    const Sample* active = taken.find(stats::kActiveBytes, {node});
+    const Sample* resident = taken.find(stats::kResidentBytes, {node});
+    ASSERT_TRUE(allocated != nullptr && active != nullptr && resident != nullptr);
+    EXPECT_GE(allocated->age.count(), 0);
+    EXPECT_LE(allocated->value, active->value);
+    EXPECT_LE(active->value, resident->value);
+  }
+}
+
+TEST(Metrics, FreeExtentsAndTheHeapsOwnStructuresAreResident) {
+  { const Blocks blocks(4, size_t{16} << 20); }  // freed: extents that stay resident
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(120));  // until the arenas' figures are read again
+  static Statistics books;
+  const Snapshot taken = snapshot();
+  read_statistics(books);
+  ASSERT_GT(books.free_dirty.value, 0u);
+  EXPECT_GE(sum(taken, stats::kResidentBytes),
+            sum(taken, stats::kActiveBytes) + static_cast<int64_t>(books.free_dirty.value));
+  const Sample* own = taken.find(stats::kResidentBytes, {"heap"});
+  ASSERT_NE(own, nullptr);
+  EXPECT_EQ(own->value, sum(taken, "numaheap_metadata_bytes"));
+}
+
+TEST(Metrics, WhatIsNotAvailableSaysWhy) {
+  const Blocks blocks(1, 64);
+  std::array<stats::Absence, 256> absences;
+  Snapshot taken = snapshot();
+  find_absent(taken, Detail::kSummary, absences);
+  std::map<std::string, std::string> why;
+  for (const stats::Absence& absence : taken.absent) why[absence.metric->name] = absence.why;
+  EXPECT_EQ(why[stats::kHardLimitBytes], "no hard limit is set");
+  EXPECT_EQ(why.count(stats::kLiveBytes), 0u);
+  static Statistics books;
+  read_statistics(books);
+  if (books.placements == 1) {
+    EXPECT_EQ(why["numaheap_range_elsewhere_bytes"],
+              "the machine has one node: nothing can lie elsewhere");
+  }
 }
 
 TEST(Metrics, InfoHasTheFieldsThatTheHeapCanFill) {

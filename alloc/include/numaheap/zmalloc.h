@@ -129,9 +129,10 @@ NH_API void zmalloc_reserve_thread_slots(int count) NH_NOEXCEPT;
 NH_API void zmalloc_register_reserved_slot(void) NH_NOEXCEPT;
 
 /* \returns 1. The figures are jemalloc's own over all placements: allocated (what caches hold included), active,
- * resident (free extents that a purge would give back included), retained, muzzy, and the free slots of slabs. All are
- * 0 under NUMAHEAP_BACKEND=system. A fresh reading takes tens of microseconds and more, and does the heap's housekeeping
- * that is due (servers ask ten times a second, idle or not); `refresh_stats` 0 gives the figures of the last one again. */
+ * resident (free extents that a purge would give back and the heap's own structures included), retained, muzzy, and the
+ * free slots of slabs. All are 0 under NUMAHEAP_BACKEND=system. A fresh reading takes tens of microseconds and more,
+ * and does the heap's housekeeping that is due (servers ask ten times a second, idle or not); `refresh_stats` 0 gives
+ * the figures of the last one again. */
 #if defined(NUMAHEAP_ZMALLOC_REDIS_74) || defined(NUMAHEAP_ZMALLOC_REDIS_2026)
 NH_API int zmalloc_get_allocator_info(int refresh_stats, size_t* allocated, size_t* active,
                                       size_t* resident, size_t* retained, size_t* muzzy,
