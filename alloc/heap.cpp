@@ -10,6 +10,7 @@
 #include "accounting.hpp"
 #include "allowed_nodes.hpp"
 #include "fork.hpp"
+#include "heap_note.hpp"
 #include "jemalloc/boot.hpp"
 #include "limits.hpp"
 #include "metrics.hpp"
@@ -20,6 +21,8 @@
 #include "slow_path.hpp"
 #include "thread_home.hpp"
 #include "valgrind.hpp"
+
+asm(NH_HEAP_NOTE);
 
 namespace numaheap::detail {
 RangeTable nh_ranges_abi1;

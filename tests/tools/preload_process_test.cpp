@@ -47,6 +47,16 @@ INSTANTIATE_TEST_SUITE_P(Probe, PreloadProcess,
                                          "thread-exits"),
                          camel_case);
 
+TEST(PreloadSecondHeap, OfALinkedProgramWorksBesideOursAndIsToldOnce) {
+  for (const char* program : {SECOND_HEAP_STATIC, SECOND_HEAP_SHARED}) {
+    const Finished finished = run({program}, {{"LD_PRELOAD", PRELOAD_OBJECT}});
+    EXPECT_EQ(finished.status, 0) << program;
+    EXPECT_NE(finished.err.find("has a heap of numaheap itself"), std::string::npos)
+        << finished.err;
+    EXPECT_EQ(count(finished.err, "\n"), 1) << finished.err;
+  }
+}
+
 TEST(PreloadMisuse, IsReportedInOneLineAndTheProgramGoesOn) {
   for (const char* what : {"foreign-pointer", "interior-pointer"}) {
     const Finished finished = probe(what);

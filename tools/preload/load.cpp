@@ -10,6 +10,7 @@
 #include "control_figures.hpp"
 #include "message.hpp"
 #include "numaheap/report.hpp"
+#include "second_heap.hpp"
 #include "thread_roles.hpp"
 
 namespace numaheap::preload {
@@ -51,6 +52,7 @@ bool is_on(const char* variable) {
 // Priority 101 is the first that is not reserved: before the constructors of this object, should it get any.
 [[gnu::constructor(101)]] void start() {
   set_report_callback(print_report, nullptr);
+  tell_of_second_heap();
   if (is_on("NUMAHEAP_NO_CHILDREN")) leave_environment_to_children();
   start_roles();
   keep_figures_across_fork();
