@@ -9,6 +9,9 @@
 
 namespace numaheap::numa {
 
+/// The key of an info of the root object: present where bandwidths and latencies were measured.
+inline constexpr const char* kMeasuredInfo = "NumaheapMeasured";
+
 struct Topology::HwlocTopology {
   HwlocTopology() = default;
   ~HwlocTopology() {

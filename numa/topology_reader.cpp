@@ -132,6 +132,8 @@ Status Topology::Reader::open(std::string_view source) {
     return source.starts_with("xml:") ? kNotXml : kNotSynthetic;
   }
   topology_.is_this_system_ = hwloc_topology_is_thissystem(handle) != 0;
+  topology_.is_measured_ =
+      hwloc_obj_get_info_by_name(hwloc_get_root_obj(handle), kMeasuredInfo) != nullptr;
 
   const char* root = std::getenv("HWLOC_FSROOT");
   if (is_live_ && root != nullptr) {
@@ -335,9 +337,10 @@ void Topology::Reader::describe_figures() {
                           : "the source has no values for them."));
   } else if (known < pairs) {
     lacks("Bandwidth and latency are known for " + std::to_string(known) + " of " +
-          std::to_string(pairs) +
-          " pairs of CPUs and memory: Linux shows the firmware's values for a node's nearest CPUs "
-          "only.");
+          std::to_string(pairs) + " pairs of CPUs and memory: " +
+          (topology_.is_measured_ ? "the others could not be measured."
+                                  : "Linux shows the firmware's values for a node's nearest CPUs "
+                                    "only."));
   }
 }
 

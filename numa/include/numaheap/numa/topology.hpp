@@ -29,13 +29,16 @@
 
 namespace numaheap::numa {
 
-/// A node's memory as seen from the CPUs of a node, as the firmware tells it (ACPI HMAT) or as it was written into
-/// an XML file by hwloc-annotate(1). Linux gives the values of a node's nearest CPUs only.
+/// A node's memory as seen from the CPUs of a node, as the firmware tells it (ACPI HMAT), as it was measured
+/// (measured_xml.hpp), or as hwloc-annotate(1) wrote it into an XML file. Linux gives the firmware's values of a node's
+/// nearest CPUs only.
 struct MemoryFigures {
   NodeId from;
   std::optional<uint64_t> bandwidth_mib_per_s;
   std::optional<uint64_t> latency_ns;
 };
+
+struct Measurement;
 
 struct TopologyNode {
   NodeId id;
@@ -62,6 +65,9 @@ class NH_API Topology {
   [[nodiscard]] const std::string& source() const noexcept { return source_; }
   /// Whether it is the machine that runs us: binding to its CPUs means something.
   [[nodiscard]] bool is_this_system() const noexcept { return is_this_system_; }
+
+  /// Whether bandwidths and latencies were measured (measured_xml.hpp), not told by the firmware.
+  [[nodiscard]] bool is_measured() const noexcept { return is_measured_; }
 
   /// By id. At least one; a machine without NUMA has node 0.
   [[nodiscard]] std::span<const TopologyNode> nodes() const noexcept { return nodes_; }
@@ -98,11 +104,13 @@ class NH_API Topology {
  private:
   class Reader;
   struct HwlocTopology;
+  friend Status write_measured_xml(const Measurement& measured, const std::string& path) noexcept;
 
   Topology();
 
   std::string source_;
   bool is_this_system_ = false;
+  bool is_measured_ = false;
   std::vector<TopologyNode> nodes_;
   NodeSet usable_nodes_;
   CpuSet online_cpus_;
