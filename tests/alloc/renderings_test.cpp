@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "numaheap/alloc.hpp"
+#include "numaheap/malloc_stats.h"
 #include "numaheap/stats/host_figures.hpp"
 #include "numaheap/stats/info.hpp"
 #include "numaheap/stats/json.hpp"
@@ -163,6 +164,25 @@ TEST_F(Renderings, TheTableHasALineForEach) {
   const std::string text = rendered(stats::render_table);
   const auto lines = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
   EXPECT_EQ(lines, taken().samples.size() + taken().absent.size() + 5) << text;
+}
+
+TEST_F(Renderings, MallocStatsLeaveOutWhatTheOptionsSay) {
+  const auto printed = [](const char* options) {
+    std::string text;
+    nh_malloc_stats_print(
+        [](void* context, const char* piece) { *static_cast<std::string*>(context) += piece; },
+        &text, options);
+    return text;
+  };
+  const std::string all = printed(nullptr);
+  EXPECT_EQ(all.find("___ Begin numaheap statistics ___\n"), 0u) << all;
+  EXPECT_TRUE(all.ends_with("--- End numaheap statistics ---\n")) << all;
+  for (const char* part : {"\nnumaheap ", "\nall: live ", "\narena 0: ", "\nbins: "})
+    EXPECT_NE(all.find(part), std::string::npos) << part << " is missing in\n" << all;
+  EXPECT_EQ(printed("g").find("\nnumaheap "), std::string::npos);
+  EXPECT_EQ(printed("m").find("\nall: "), std::string::npos);
+  EXPECT_EQ(printed("a").find("\narena "), std::string::npos);
+  EXPECT_EQ(printed("b").find("\nbins: "), std::string::npos);
 }
 
 TEST_F(Renderings, InfoAndMemoryStatsTellTheSame) {
