@@ -19,7 +19,9 @@ endforeach()
 # A process to look at: it links the library, so that it is there under sanitizers, too.
 add_executable(published_process published_process.cpp)
 target_link_libraries(published_process PRIVATE numaheap::static)
-numaheap_test(tools_cli_view_test SOURCES cli_view_test.cpp child_process.cpp)
+numaheap_test(tools_cli_view_test SOURCES cli_view_test.cpp child_process.cpp
+  LIBRARIES nlohmann_json::nlohmann_json)
+target_compile_features(tools_cli_view_test PRIVATE cxx_std_20)
 target_compile_definitions(tools_cli_view_test PRIVATE NUMAHEAP_COMMAND="$<TARGET_FILE:numaheap_cli>"
   PUBLISHED_PROCESS="$<TARGET_FILE:published_process>")
 add_dependencies(tools_cli_view_test numaheap_cli published_process)

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "child_process.hpp"
 #include "skip.hpp"
@@ -60,6 +63,50 @@ TEST(NumaheapInfo, ShowsWhatTheProcessHolds) {
     EXPECT_LT(number_after(info.out, "used_memory"), 100 * 200'000);
     EXPECT_GT(number_after(info.out, "used_memory_rss"), 100 * 100'000);
   }
+}
+
+TEST(NumaheapStats, PrintsWhatIsPublishedInEveryFormat) {
+  const Published process;
+  const Finished table = numaheap_command({"stats", process.pid()});
+  EXPECT_EQ(table.status, 0) << table.err;
+  EXPECT_EQ(table.out.find("Published "), 0u);
+  EXPECT_NE(table.out.find("\nlive "), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("not available"), std::string::npos) << table.out;
+  const auto json =
+      nlohmann::json::parse(numaheap_command({"stats", process.pid(), "--format", "json"}).out);
+  int64_t live = 0;
+  for (const auto& sample : json["samples"])
+    if (sample["name"] == "numaheap_live_bytes") live += sample["value"].get<int64_t>();
+  EXPECT_GE(live, 100 * 100'000);
+  for (const auto& [format, line] : {std::pair{"openmetrics", "# TYPE numaheap_live_bytes gauge"},
+                                     {"prometheus", "# TYPE redis_memory_used_bytes gauge"},
+                                     {"memory-stats", "total.allocated:"}}) {
+    const Finished text = numaheap_command({"stats", process.pid(), "--format", format});
+    EXPECT_EQ(text.status, 0) << text.err;
+    EXPECT_NE(text.out.find(line), std::string::npos) << format;
+  }
+  expect_refusal({"stats", process.pid(), "--format", "xml"}, 2, "accepted are table, json");
+}
+
+TEST(NumaheapDoctor, SaysWhatItFindsAndWhatItCouldNotExamine) {
+  const Published process;
+  const Finished fine =
+      numaheap_command({"doctor", process.pid(), "--set", "high-rss=off big-peak=off"});
+  EXPECT_NE(fine.out.find("not examined: scripts"), std::string::npos) << fine.out << fine.err;
+  EXPECT_NE(fine.out.find("not examined: high-rss: it is switched off"), std::string::npos)
+      << fine.out;
+  const Finished found =
+      numaheap_command({"doctor", process.pid(), "--set", "high-rss=0.1 high-rss.bytes=0", "--json",
+                        "--seconds", "1"});
+  EXPECT_EQ(found.status, 1) << found.err;
+  const auto diagnosis = nlohmann::json::parse(found.out);
+  const auto rule = std::find_if(diagnosis["rules"].begin(), diagnosis["rules"].end(),
+                                 [](const auto& any) { return any["id"] == "high-rss"; });
+  ASSERT_NE(rule, diagnosis["rules"].end());
+  EXPECT_EQ((*rule)["verdict"], "found");
+  EXPECT_GE((*rule)["held_seconds"].get<double>(), 1.0) << *rule;
+  expect_refusal({"doctor", process.pid(), "--set", "gurk=1"}, 2, "there is no rule \"gurk\"");
+  expect_refusal({"doctor", "4194303"}, 2, "there is no such process");
 }
 
 TEST(NumaheapInfo, RefusesWhatItCannotSeeAndSaysWhy) {

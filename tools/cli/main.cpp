@@ -8,6 +8,7 @@
 #include <cstring>
 #include <exception>
 
+#include "measure_command.hpp"
 #include "refusal.hpp"
 #include "run_command.hpp"
 #include "topo_command.hpp"
@@ -30,14 +31,47 @@ int dispatch(int argc, char** argv) {
   CLI::App* topo = app.add_subcommand(
       "topo", "Show nodes, CPUs, memory, distances, and what is missing and why");
   topo->add_flag("--json", as_json, "Print JSON");
-  topo->add_option("--source", source,
-                   "live, xml:PATH, or a synthetic topology such as \"numa:4 core:2 pu:1\"")
-      ->capture_default_str();
+  CLI::Option* elsewhere =
+      topo->add_option("--source", source,
+                       "live, xml:PATH, or a synthetic topology such as \"numa:4 core:2 pu:1\"")
+          ->capture_default_str();
+  MeasureCommand measure;
+  CLI::Option* do_measure =
+      topo->add_flag("--measure", measure.measure,
+                     "Measure latency and bandwidth of this machine's memory, some seconds: the "
+                     "tables of Intel's MLC")
+          ->excludes(elsewhere);
+  topo->add_flag("--full", measure.is_full, "With --measure: a second for each value")
+      ->needs(do_measure);
+  topo->add_option("--xml", measure.xml,
+                   "With --measure: write the matrices into hwloc's XML, for --source xml:FILE")
+      ->type_name("FILE")
+      ->needs(do_measure);
+  topo->add_flag("--selftest", measure.selftest,
+                 "Move known numbers of bytes, and say how far the bandwidth meter is off")
+      ->excludes(elsewhere);
 
   std::string who;
   CLI::App* info = app.add_subcommand(
       "info", "Print the memory section of INFO of a running process that uses numaheap");
   info->add_option("PROCESS", who, "Its pid, or its name")->required();
+
+  std::string format = "table";
+  CLI::App* stats = app.add_subcommand("stats", "Print everything that a running process tells");
+  stats->add_option("PROCESS", who, "Its pid, or its name")->required();
+  stats->add_option("--format", format, std::string("One of ") + kStatsFormats)
+      ->capture_default_str();
+
+  DoctorOptions doctor_options;
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "Say what is wrong with a running process' memory");
+  doctor->footer("Exit status: 0: nothing was found; 1: something was; 2: an option is wrong.");
+  doctor->add_option("PROCESS", doctor_options.process, "Its pid, or its name")->required();
+  doctor->add_option("--set", doctor_options.thresholds,
+                     "Thresholds, e.g. \"big-peak=2, high-rss.bytes=100MiB, scripts=off\"");
+  doctor->add_option("--seconds", doctor_options.seconds,
+                     "Go on examining for so long, to tell how long something has held");
+  doctor->add_flag("--json", doctor_options.as_json, "Print JSON, with what was not found, too");
 
   RunOptions options;
   CLI::App* run_app = app.add_subcommand("run",
@@ -70,8 +104,10 @@ int dispatch(int argc, char** argv) {
     return subcommand->get_name() == argv[1];
   };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_subcommand).empty()) {
-    fmt::print(stderr, "numaheap: there is no subcommand \"{}\"; accepted are info, topo and run\n",
-               argv[1]);
+    fmt::print(
+        stderr,
+        "numaheap: there is no subcommand \"{}\"; accepted are doctor, info, run, stats and topo\n",
+        argv[1]);
     return kWrongInput;
   }
   // CLI11 hands what follows "--" to the main command, so that is kept back. Without "--", or before it, the command
@@ -84,8 +120,14 @@ int dispatch(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kWrongInput;
   }
+  if (topo->parsed() && (measure.measure || measure.selftest)) {
+    measure.as_json = as_json;
+    return print_measurement(measure);
+  }
   if (topo->parsed()) return print_topology(source, as_json);
   if (info->parsed()) return print_info(who);
+  if (stats->parsed()) return print_stats(who, format);
+  if (doctor->parsed()) return print_diagnosis(doctor_options);
   options.command = run_app->remaining();
   const bool is_of_command = !options.command.empty();
   if (dashes != end)

@@ -8,6 +8,7 @@
 namespace numaheap::cli {
 
 inline constexpr int kDone = 0;
+inline constexpr int kFound = 1;        ///< The doctor found something.
 inline constexpr int kWrongInput = 2;   ///< A flag, a setting, a location or a roles file.
 inline constexpr int kFailed = 125;     ///< Something that numaheap needs is not there.
 inline constexpr int kCannotRun = 126;  ///< The command was found but cannot be run with numaheap.

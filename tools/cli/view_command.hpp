@@ -1,5 +1,5 @@
 /// \file
-/// `numaheap info | stats`: the figures of a running process, by pid or name.
+/// `numaheap info | stats | doctor`: the figures of a running process, by pid or name.
 
 #pragma once
 
@@ -20,5 +20,19 @@ namespace numaheap::cli {
 
 /// Prints the memory section of INFO. \returns the exit status, as the others.
 int print_info(const std::string& who);
+
+inline constexpr char kStatsFormats[] = "table, json, openmetrics, prometheus and memory-stats";
+/// Prints everything that it published, in one of these formats.
+int print_stats(const std::string& who, const std::string& format);
+
+struct DoctorOptions {
+  std::string process;
+  std::string thresholds;  ///< As set_thresholds() takes them.
+  unsigned seconds =
+      0;  ///< To go on examining for, so that it can tell how long something has held.
+  bool as_json = false;
+};
+/// Prints what is wrong with it. \returns kFound if something is.
+int print_diagnosis(const DoctorOptions& options);
 
 }  // namespace numaheap::cli

@@ -55,6 +55,8 @@ class ProcessView {
   ProcessView& operator=(const ProcessView&) = delete;
   ProcessView& operator=(ProcessView&&) = delete;
 
+  [[nodiscard]] int pid() const { return pid_; }
+
   /// The newest snapshot.
   /// \returns kNotFound once the process has ended; otherwise as read_segment().
   [[nodiscard]] NH_API Result<std::unique_ptr<ForeignSnapshot>> read() noexcept;
