@@ -9,6 +9,7 @@
 #include "numaheap/alloc.hpp"
 #include "numaheap/limits.hpp"
 #include "numaheap/statistics.hpp"
+#include "numaheap/stats/doctor_metrics.hpp"
 #include "numaheap/stats/info.hpp"
 #include "numaheap/stats/registry.hpp"
 #include "numaheap/zmalloc.h"
@@ -37,7 +38,7 @@ constexpr Metric book(const char* name, const char* help, const char* notes, Uni
 }
 
 constinit Metric g_cached = book(
-    "numaheap_cached_bytes",
+    stats::kCachedBytes,
     "Free blocks in the caches of threads (tier thread) and of nodes (tier node).",
     "Not live, and not free for other sizes. A thread's cache counts where its blocks belong, so "
     "the outgoing "
@@ -62,26 +63,31 @@ constinit Metric g_opened =
          "Grows in steps of 64 MiB and never shrinks; it is address space, not memory.",
          Unit::kBytes, Type::kGauge, {"node"});
 constinit Metric g_spilled =
-    book("numaheap_spilled_bytes", "Carved here because another node's range or limit was full.",
+    book(stats::kSpilledBytes, "Carved here because another node's range or limit was full.",
          "Counts blocks of the arena, not pages that the kernel put elsewhere: for those see "
          "numaheap_range_elsewhere_bytes. If it grows, the other node is too small for what is "
          "bound to it: move "
          "threads, raise its limit, or interleave.",
          Unit::kBytes, Type::kCounter, {"node"});
-constinit Metric g_freed_remote = book("numaheap_freed_remote_bytes",
-                                       "Blocks of this node that threads of other nodes sent home.",
-                                       "Counted when a batch is sent, so it lags behind by at most "
-                                       "a batch a thread and class. Much of it means "
-                                       "that memory is used on another node than it lies on: free "
-                                       "where you allocate, or pin both to one node.",
-                                       Unit::kBytes, Type::kCounter, {"node"});
+constinit Metric g_returned = book(
+    stats::kReturnedBytes, "Given back to the node by threads' caches, whichever node they are of.",
+    "What a thread frees and allocates again out of its cache is not in it. The share of "
+    "numaheap_freed_remote_bytes in it is what crosses between nodes.",
+    Unit::kBytes, Type::kCounter, {"node"});
+constinit Metric g_freed_remote =
+    book(stats::kFreedRemoteBytes, "Blocks of this node that threads of other nodes sent home.",
+         "Counted when a batch is sent, so it lags behind by at most "
+         "a batch a thread and class. Much of it means "
+         "that memory is used on another node than it lies on: free "
+         "where you allocate, or pin both to one node.",
+         Unit::kBytes, Type::kCounter, {"node"});
 constinit Metric g_purged = book("numaheap_purged_bytes", "Given back to the kernel.",
                                  "By purges and by decay. If it grows steadily while live bytes do "
                                  "not, pages go back and forth: "
                                  "raise NUMAHEAP_DIRTY_DECAY_MS.",
                                  Unit::kBytes, Type::kCounter, {"node"});
 constinit Metric g_placement =
-    book("numaheap_placement", "How the pages of a range get to their node.",
+    book(stats::kPlacement, "How the pages of a range get to their node.",
          "Best are preferred, interleave and weighted interleave; not needed on one node. A lower "
          "rung is "
          "reported once, with the reason: often a container's seccomp filter refuses mbind(2).",
@@ -145,6 +151,7 @@ void read_books(void* /*context*/, Emitter& out) noexcept {
     out.emit(g_free_dirty, count(placement.free_dirty), {node});
     out.emit(g_opened, count(placement.opened), {node});
     out.emit(g_spilled, count(placement.spilled_bytes), {node});
+    out.emit(g_returned, count(placement.returned_bytes), {node});
     out.emit(g_freed_remote, count(placement.freed_remote_bytes), {node});
     out.emit(g_purged, count(placement.purged_bytes), {node});
     out.emit(g_placement, 1, {node, numa::name(placement.rung)});
@@ -240,29 +247,16 @@ const char* why_no_books(void* /*context*/) noexcept {
 }
 
 void register_metrics() noexcept {
-  for (Metric* metric : {&g_build,
-                         &g_live,
-                         &g_cached,
-                         &g_extents,
-                         &g_free_dirty,
-                         &g_opened,
-                         &g_spilled,
-                         &g_freed_remote,
-                         &g_purged,
-                         &g_placement,
-                         &g_peak,
-                         &g_peak_time,
-                         &g_metadata,
-                         &g_threads,
-                         &g_misuses,
-                         &g_clamped,
-                         &g_process_resident,
-                         &g_system_memory,
-                         &g_hard_limit,
-                         &g_soft_limit}) {
+  for (Metric* metric :
+       {&g_build,     &g_live,    &g_cached,           &g_extents,       &g_free_dirty,
+        &g_opened,    &g_spilled, &g_returned,         &g_freed_remote,  &g_purged,
+        &g_placement, &g_peak,    &g_peak_time,        &g_metadata,      &g_threads,
+        &g_misuses,   &g_clamped, &g_process_resident, &g_system_memory, &g_hard_limit,
+        &g_soft_limit}) {
     stats::register_metric(*metric);
   }
   register_arena_metrics();
+  register_bin_metrics();
   register_detail_metrics();
   register_residency_metrics();
 }

@@ -18,6 +18,9 @@ void register_detail_metrics() noexcept;
 /// The part of them that comes from the arenas' own books.
 void register_arena_metrics() noexcept;
 
+/// The part of those that is per size class: what slabs waste.
+void register_bin_metrics() noexcept;
+
 /// The part that is asked of the kernel by samples: what of a node's memory lies elsewhere.
 void register_residency_metrics() noexcept;
 

@@ -114,6 +114,7 @@ void read_statistics(Statistics& statistics) noexcept {
     out.extents = placement.extents.taken();
     out.free_dirty = placement.extents.dirty();
     out.opened = g_heap.space().opened(i);
+    out.returned_bytes = total[i].returned;
     out.spilled_bytes = placement.spilled_bytes.load(std::memory_order_relaxed);
     out.purged_bytes = placement.extents.purged_total().value;
     statistics.live += out.live;

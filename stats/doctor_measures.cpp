@@ -155,6 +155,18 @@ Measured map_count(const Evidence& e) noexcept {
   return {.value = static_cast<double>(e.facts.maps) / static_cast<double>(e.facts.most_maps)};
 }
 
+/// What the heap moves says little of what all programs do with the memory.
+Measured bandwidth(const Evidence& e) noexcept {
+  for (const Sample& sample : e.snapshot.samples) {
+    if (string_view(sample.metric->name) != kBandwidth) continue;
+    for (const Label& label : sample.labels) {
+      if (label == Label("own_books"))
+        return not_there(kBandwidth, "counts only what the heap itself moves");
+    }
+  }
+  return worst_node(e, kBandwidth, kBandwidthPeak);
+}
+
 /// Bound memory is not scanned for migration: where a range could not be bound, balancing moves its pages.
 Measured auto_numa(const Evidence& e) noexcept {
   if (e.facts.memory_nodes == 1) return {.value = 0};
@@ -241,7 +253,7 @@ Measured measure(Rule rule, const Evidence& e) noexcept {
     case Rule::kCacheOverhead:
       return share_and_part(e, kCachedBytes, kLiveBytes);
     case Rule::kBandwidth:
-      return worst_node(e, kBandwidth, kBandwidthPeak);
+      return bandwidth(e);
     case Rule::kAutoNuma:
       return auto_numa(e);
     case Rule::kDefragWaste:

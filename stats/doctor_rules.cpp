@@ -68,9 +68,12 @@ constexpr std::array<RuleInfo, kRules> kInfos = {{
      "Free memory on the node (numastat -m shows what holds it; page cache often does), or give "
      "its threads another node in the roles file."},
     {Rule::kFullRange, "full-range", Severity::kWarning,
-     "bytes carved on another node because a range was full", Unit::kBytes, false, 0, nullptr, 0,
-     "A node's range of addresses is used up, and its allocations come from other nodes since.",
-     "Start the process with a larger NUMAHEAP_RANGE, or lift what made it small (ulimit -v)."},
+     "bytes carved on another node because a range or its limit was full", Unit::kBytes, false, 0,
+     nullptr, 0,
+     "A node's range of addresses, or its hard limit, was used up, and its allocations came from "
+     "other nodes.",
+     "Raise the node's limit; or start the process with a larger NUMAHEAP_RANGE, or lift what made "
+     "it small (ulimit -v)."},
     {Rule::kSwap, "swap", Severity::kCritical, "process resident bytes / live bytes",
      Unit::kMillionths, true, 1.0, "swapped bytes, if the kernel says", 0,
      "Part of the process' memory is swapped out, and each touch of it waits for the disk.",

@@ -10,11 +10,13 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "numaheap/alloc.hpp"
 #include "numaheap/limits.hpp"
 #include "numaheap/statistics.hpp"
+#include "numaheap/stats/doctor_metrics.hpp"
 #include "numaheap/stats/info.hpp"
 #include "numaheap/stats/registry.hpp"
 #include "numaheap/zmalloc.h"
@@ -127,6 +129,42 @@ TEST(Metrics, AClassKnowsItsLiveBlocks) {
   const int64_t before = live_of_class(640);
   const Blocks blocks(500, 640);
   EXPECT_EQ(live_of_class(640), before + 500);
+}
+
+TEST(Metrics, AClassKnowsWhatItsSlabsWaste) {
+  std::vector<void*> blocks(4096);
+  for (void*& block : blocks) block = allocate(320);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 16 != 0) deallocate(std::exchange(blocks[i], nullptr));
+  }
+  trim();
+  static_cast<void>(purge(GiB(64)));  // which empties the nodes' caches
+  const auto freed_at = std::chrono::steady_clock::now();
+  int64_t wasted = 0;
+  int64_t slabs = 0;
+  while (slabs == 0) {  // until the figures are younger than that
+    for (const Sample& sample : snapshot(Detail::kPerClass).samples) {
+      const std::string name = sample.metric->name;
+      if (sample.age >= std::chrono::steady_clock::now() - freed_at) continue;
+      if (!name.starts_with("numaheap_class_") || !(sample.labels[1] == Label(320))) continue;
+      if (name == "numaheap_class_fragmented_bytes") wasted += sample.value;
+      if (name == "numaheap_class_slab_bytes") slabs += sample.value;
+    }
+  }
+  EXPECT_GE(wasted, 4096 * 320 / 2) << "of 15 / 16 of them";
+  EXPECT_LE(wasted, slabs);
+  for (void* block : blocks) deallocate(block);
+}
+
+TEST(Metrics, WhatThreadsGiveBackIsCountedOnce) {
+  const Blocks warm(1, 64);
+  const int64_t returned = sum(snapshot(), stats::kReturnedBytes);
+  const int64_t remote = sum(snapshot(), stats::kFreedRemoteBytes);
+  size_t bytes = 0;
+  { bytes = Blocks(1000, 1000).bytes(); }
+  trim();
+  EXPECT_GE(sum(snapshot(), stats::kReturnedBytes), returned + static_cast<int64_t>(bytes));
+  EXPECT_EQ(sum(snapshot(), stats::kFreedRemoteBytes), remote) << "by a thread of the same node";
 }
 
 TEST(Metrics, AThreadIsFoundByItsKernelId) {

@@ -261,6 +261,12 @@ TEST(Doctor, AddsUpWhatANodesBandwidthIsMadeOf) {
   EXPECT_EQ(finding.node, NodeId{2});
 }
 
+TEST(Doctor, DoesNotTakeTheHeapsOwnTrafficForThatOfTheNode) {
+  MadeSnapshot made = healthy().remove(kBandwidth);
+  made.add(kBandwidth, kGiB, Unit::kBytesPerSecond, {{"node", NodeId{0}}, {"source", "own_books"}});
+  EXPECT_EQ(examine(made)[Rule::kBandwidth].verdict, Verdict::kNotExamined);
+}
+
 TEST(Doctor, FindsNumaBalancingWorseWhereARangeIsNotBound) {
   KernelFacts facts = healthy_facts();
   facts.numa_balancing = 1;

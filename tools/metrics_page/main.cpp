@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "numaheap/alloc.hpp"
+#include "numaheap/stats/alert.hpp"
 #include "numaheap/stats/host_figures.hpp"
 #include "numaheap/stats/registry.hpp"
 #include "stats/redis_figures.hpp"
@@ -80,6 +81,7 @@ void print_redis() {
 int main() {
   numaheap::deallocate(numaheap::allocate(1));  // the first allocation registers the heap's
   register_host_figures([](void*, HostEmitter&) noexcept {}, nullptr);
+  (void)Alerts({}, {}, std::chrono::seconds(1)).export_metric();
 
   std::printf("# Metrics\n\n");
   print_wrapped(

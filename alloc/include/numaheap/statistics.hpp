@@ -30,9 +30,11 @@ struct PlacementStatistics {
   Bytes node_cached;    ///< In the transfer cache.
   Bytes
       extents;  ///< Held by the arena: slabs, large blocks, its dirty extents and its own metadata.
-  Bytes free_dirty;             ///< Free extents outside the arena whose pages are still resident.
-  Bytes opened;                 ///< Readable and writable address space, used or not.
-  uint64_t spilled_bytes;       ///< Ever carved here because another node's range was full.
+  Bytes free_dirty;        ///< Free extents outside the arena whose pages are still resident.
+  Bytes opened;            ///< Readable and writable address space, used or not.
+  uint64_t spilled_bytes;  ///< Ever carved here because another node's range was full.
+  uint64_t
+      returned_bytes;  ///< Ever given back by threads' caches, those of other nodes' threads too.
   uint64_t freed_remote_bytes;  ///< Ever sent home here by threads of other nodes.
   uint64_t purged_bytes;        ///< Ever given back to the kernel.
 };
