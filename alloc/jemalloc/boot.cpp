@@ -2,22 +2,22 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "jemalloc/private_jemalloc.hpp"
 #include "numaheap/detail/size_class.hpp"
+#include "report.hpp"
 
 namespace {
 
-std::atomic<const char*> g_last_message{nullptr};
-char g_message_text[160];
-
-void keep_message(void* /*context*/, const char* text) {
-  strncpy(g_message_text, text, sizeof g_message_text - 1);
-  // release: pairs with the acquire in last_message(); publishes the text. Two at once may mix: it is for a person.
-  g_last_message.store(g_message_text, std::memory_order_release);
+/// What jemalloc would print: a mapping that the kernel refuses to change, or what it aborts for.
+void report_message(void* /*context*/, const char* text) {
+  char line[160];
+  const size_t length = strcspn(text, "\n");
+  snprintf(line, sizeof line, "%.*s", static_cast<int>(length), text);
+  if (length != 0) numaheap::alloc::report_copy(numaheap::ReportKind::kOutOfMemory, line);
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ namespace numaheap::alloc::jemalloc {
 bool boot() noexcept {
   // Otherwise blocks from 16 KiB on start somewhere in a page and take a page more than their size.
   nh_je_opt_cache_oblivious = false;
-  nh_je_malloc_message = keep_message;
+  nh_je_malloc_message = report_message;
   for (unsigned c = detail::kFirstClass; c < detail::kClassCount; ++c) {
     if (nh_je_nallocx(detail::kClassSizes[c], 0) != detail::kClassSizes[c]) return false;
   }
@@ -52,10 +52,5 @@ bool boot() noexcept {
 }
 
 void enter_thread() noexcept { (void)nh_je_nallocx(1, 0); }
-
-const char* last_message() noexcept {
-  return g_last_message.load(
-      std::memory_order_acquire);  // acquire: pairs with the release in keep_message()
-}
 
 }  // namespace numaheap::alloc::jemalloc

@@ -15,7 +15,4 @@ bool boot() noexcept;
 /// Makes the calling thread known to jemalloc. Once per thread, at its first allocation.
 void enter_thread() noexcept;
 
-/// The last thing jemalloc said, or nullptr: an allocation error or a broken option.
-const char* last_message() noexcept;
-
 }  // namespace numaheap::alloc::jemalloc

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "alloc/jemalloc/private_jemalloc.hpp"
 #include "numaheap/alloc.hpp"
 #include "own_process.hpp"
 
@@ -82,6 +83,21 @@ NH_OWN_PROCESS(KeepsSoManyAndCutsLongOnes) {
   }
 }
 
+NH_OWN_PROCESS(PassesOnWhatJemallocSays) {
+  set_report_callback(listen, nullptr);
+  pass_a_slow_path();
+  g_heard.clear();
+  nh_je_malloc_message(nullptr, "<jemalloc>: Error in munmap(): Cannot allocate memory\n");
+  nh_je_malloc_message(nullptr, "\n");
+  pass_a_slow_path();
+  NH_CHILD_EXPECT(
+      g_heard == std::vector<std::string>{"<jemalloc>: Error in munmap(): Cannot allocate memory"});
+}
+
+TEST(Reports, AreMadeOfWhatJemallocWouldPrint) {
+  const tests::OwnProcess process = run_in_own_process("PassesOnWhatJemallocSays");
+  EXPECT_EQ(process.status, 0) << process.output;
+}
 TEST(Reports, AreKeptToldOnceAndReplayedToANewListener) {
   const tests::OwnProcess process = run_in_own_process("KeepsAndReplays");
   EXPECT_EQ(process.status, 0) << process.output;
