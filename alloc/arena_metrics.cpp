@@ -1,5 +1,3 @@
-#include <time.h>
-
 #include <atomic>
 #include <chrono>
 
@@ -8,10 +6,10 @@
 #include "numaheap/statistics.hpp"
 #include "numaheap/stats/info.hpp"
 #include "numaheap/stats/registry.hpp"
+#include "refresh_period.hpp"
 
-// The arenas' own books are dear to read (all of jemalloc's locks, one by one), so they are read at most once in
-// kRefreshAfter and kept, and their samples carry their age. Who finds them too old, and is the first to say so, reads
-// them; others take what is there. No lock: a thread that vanishes meanwhile in a forked child costs one period.
+// The arenas' own books are dear to read (all of jemalloc's locks, one by one), so they are kept for a while, and their
+// samples carry their age.
 
 namespace numaheap::alloc {
 
@@ -20,9 +18,8 @@ namespace {
 using stats::Emitter;
 using stats::Metric;
 using stats::Unit;
-using std::chrono::nanoseconds;
 
-constexpr nanoseconds kRefreshAfter = std::chrono::milliseconds(100);
+constinit RefreshPeriod g_period{std::chrono::milliseconds(100)};
 
 struct Figure {
   Metric metric;
@@ -79,23 +76,8 @@ constinit Figure g_figures[] = {
 /// The heap's own structures, which belong to no node: part of what is resident.
 constinit std::atomic<size_t> g_heap_metadata{0};
 
-/// When the figures were last read, and when somebody last set out to; 0: never.
-constinit std::atomic<int64_t> g_read_at{0};
-constinit std::atomic<int64_t> g_refreshing_since{0};
-
-int64_t now() noexcept {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-}
-
-void refresh() noexcept {
-  int64_t since = g_refreshing_since.load(std::memory_order_relaxed);
-  const int64_t start = now();
-  if (since != 0 && start - since < kRefreshAfter.count()) return;
-  // relaxed: elects one reader; what it reads is published by g_read_at.
-  if (!g_refreshing_since.compare_exchange_strong(since, start, std::memory_order_relaxed)) return;
-  if (why_no_books(nullptr) != nullptr) return;
+bool read_books() noexcept {
+  if (why_no_books(nullptr) != nullptr) return false;
   for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
     ArenaStatistics arena = read_arena_statistics(i);
     arena.resident +=
@@ -104,16 +86,14 @@ void refresh() noexcept {
       figure.bytes[i].store((arena.*figure.member).value, std::memory_order_relaxed);
   }
   g_heap_metadata.store(g_heap.meta_pool().in_use().value, std::memory_order_relaxed);
-  g_read_at.store(now(),
-                  std::memory_order_release);  // release: pairs with the acquire in read_figures()
+  return true;
 }
 
 void read_figures(void* /*context*/, Emitter& out) noexcept {
-  if (out.may_refresh()) refresh();
-  const int64_t read_at =
-      g_read_at.load(std::memory_order_acquire);  // acquire: pairs with the release in refresh()
-  if (read_at == 0) return;
-  const nanoseconds age{now() - read_at};
+  const auto now = RefreshPeriod::clock();
+  if (out.may_refresh()) g_period.refresh(now, read_books);
+  const auto age = g_period.age(now);
+  if (!age) return;
   const auto value = [](const std::atomic<size_t>& bytes) {
     return static_cast<int64_t>(bytes.load(std::memory_order_relaxed));
   };
@@ -121,10 +101,10 @@ void read_figures(void* /*context*/, Emitter& out) noexcept {
     for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
       const PlacementHeap& placement = g_heap.placement(i);
       out.emit(figure.metric, value(figure.bytes[i]),
-               {node_label(placement.node, placement.placing)}, age);
+               {node_label(placement.node, placement.placing)}, *age);
     }
     if (figure.member == &ArenaStatistics::resident)
-      out.emit(figure.metric, value(g_heap_metadata), {"heap"}, age);
+      out.emit(figure.metric, value(g_heap_metadata), {"heap"}, *age);
   }
 }
 
