@@ -49,6 +49,31 @@ void read_consistently(const ThreadState& state, F read) noexcept {
   }
 }
 
+/// Calls visit(state) for every state that a thread ever had.
+template <class Visit>
+void for_each_state(Visit visit) noexcept {
+  for (const ThreadState* state = g_heap.first_state(); state != nullptr;
+       state = state->next_registered) {
+    visit(*state);
+  }
+}
+
+/// nullptr: the thread never dealt with the placement.
+const HeapCache* cache_of(const ThreadState& state, unsigned placement) noexcept {
+  // acquire: pairs with the release in cache_for().
+  return state.caches[placement].load(std::memory_order_acquire);
+}
+
+/// Adds what a cache has moved so far, if there is one.
+void add_flow(const ThreadState& state, const HeapCache* cache, Flow& sum) noexcept {
+  if (cache == nullptr) return;
+  Flow flow;
+  read_consistently(state, [&] { flow = flow_of(*cache); });
+  sum.filled += flow.filled;
+  sum.returned += flow.returned;
+  sum.cached += flow.cached;
+}
+
 struct DirectFlow {
   uint64_t taken = 0, given = 0, taken_bytes = 0, given_bytes = 0;
 };
@@ -86,21 +111,15 @@ void read_statistics(Statistics& statistics) noexcept {
   const unsigned count = g_heap.placement_count();
   statistics.placements = count;
   Flow total[numa::AddressSpace::kMaxRanges];
-  for (const ThreadState* state = g_heap.first_state(); state != nullptr;
-       state = state->next_registered) {
+  for_each_state([&](const ThreadState& state) {
     for (unsigned i = 0; i < count; ++i) {
-      // acquire: pairs with the release in cache_for().
-      const HeapCache* cache = state->caches[i].load(std::memory_order_acquire);
+      const HeapCache* cache = cache_of(state, i);
       if (cache == nullptr) continue;
-      Flow flow;
-      read_consistently(*state, [&] { flow = flow_of(*cache); });
-      total[i].filled += flow.filled;
-      total[i].returned += flow.returned;
-      total[i].cached += flow.cached;
+      add_flow(state, cache, total[i]);
       statistics.placement[i].freed_remote_bytes +=
           cache->freed_here_bytes.load(std::memory_order_relaxed);
     }
-  }
+  });
   statistics.metadata = g_heap.meta_pool().in_use();
   for (unsigned i = 0; i < count; ++i) {
     PlacementHeap& placement = g_heap.placement(i);
@@ -195,16 +214,14 @@ size_t read_class_statistics(std::span<ClassStatistics> rows) noexcept {
     uint64_t returned[detail::kClassCount] = {};
     uint64_t cached[detail::kClassCount] = {};
     DirectFlow direct;
-    for (const ThreadState* state = g_heap.first_state(); state != nullptr;
-         state = state->next_registered) {
-      const HeapCache* cache =
-          state->caches[i].load(std::memory_order_acquire);  // acquire: as in read_statistics()
-      if (cache == nullptr) continue;
+    for_each_state([&](const ThreadState& state) {
+      const HeapCache* cache = cache_of(state, i);
+      if (cache == nullptr) return;
       struct {
         uint64_t filled, returned, cached;
       } seen[detail::kClassCount] = {};
       DirectFlow seen_direct;
-      read_consistently(*state, [&] {
+      read_consistently(state, [&] {
         for_each_used_class(*cache, [&](detail::SizeClass c) {
           seen[c] = {cache->books[c].filled.load(std::memory_order_relaxed),
                      cache->books[c].returned.load(std::memory_order_relaxed),
@@ -221,7 +238,7 @@ size_t read_class_statistics(std::span<ClassStatistics> rows) noexcept {
       direct.given += seen_direct.given;
       direct.taken_bytes += seen_direct.taken_bytes;
       direct.given_bytes += seen_direct.given_bytes;
-    }
+    });
     const NodeId node = g_heap.placement(i).node;
     for (unsigned c = detail::kFirstClass; c < detail::kClassCount; ++c) {
       if (filled[c] == 0 && cached[c] == 0) continue;
@@ -240,30 +257,21 @@ size_t read_class_statistics(std::span<ClassStatistics> rows) noexcept {
 size_t read_thread_statistics(std::span<ThreadStatistics> rows) noexcept {
   size_t found = 0;
   if (!g_heap.is_started() || g_heap.system_backend()) return 0;
-  for (const ThreadState* state = g_heap.first_state(); state != nullptr;
-       state = state->next_registered) {
-    const int thread_id = state->thread_id.load(std::memory_order_relaxed);
-    if (thread_id == 0) continue;
+  for_each_state([&](const ThreadState& state) {
+    const int thread_id = state.thread_id.load(std::memory_order_relaxed);
+    if (thread_id == 0) return;
     Flow sum;
-    for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
-      const HeapCache* cache =
-          state->caches[i].load(std::memory_order_acquire);  // acquire: as in read_statistics()
-      if (cache == nullptr) continue;
-      Flow flow;
-      read_consistently(*state, [&] { flow = flow_of(*cache); });
-      sum.filled += flow.filled;
-      sum.returned += flow.returned;
-      sum.cached += flow.cached;
-    }
+    for (unsigned i = 0; i < g_heap.placement_count(); ++i)
+      add_flow(state, cache_of(state, i), sum);
     if (found < rows.size()) {
       rows[found] = {
-          thread_id, g_heap.placement(state->home_placement.load(std::memory_order_relaxed)).node,
+          thread_id, g_heap.placement(state.home_placement.load(std::memory_order_relaxed)).node,
           Bytes{sum.cached},
-          difference(sum.filled, state->earlier_filled.load(std::memory_order_relaxed)),
-          difference(sum.returned, state->earlier_returned.load(std::memory_order_relaxed))};
+          difference(sum.filled, state.earlier_filled.load(std::memory_order_relaxed)),
+          difference(sum.returned, state.earlier_returned.load(std::memory_order_relaxed))};
     }
     ++found;
-  }
+  });
   return found;
 }
 
