@@ -57,7 +57,10 @@ void print_section(const char* title, const char* about, Belongs belongs) {
 }
 
 std::string cell(const char* prefix, const char* text) {
-  return text == nullptr ? "" : "`" + std::string(prefix) + text + "`";
+  if (text == nullptr) return "";
+  std::string result(1, '`');
+  result.append(prefix).append(text);
+  return result + '`';
 }
 
 void print_redis() {
