@@ -28,8 +28,15 @@ struct Member {
   size_t index;
   unsigned cpu;
   double per_second = 0;
+  double per_cpu_second = 0;
   pthread_t thread{};
 };
+
+double cpu_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
 
 void* work(void* argument) {
   Member& member = *static_cast<Member*>(argument);
@@ -40,9 +47,12 @@ void* work(void* argument) {
   team.ready.fetch_add(1, std::memory_order_release);  // pairs with the acquire in run_team()
   while (!team.go.load(std::memory_order_acquire)) sched_yield();
   const Clock::time_point start = Clock::now();
+  const double cpu_start = cpu_seconds();
   const uint64_t done = team.work(member.index, team.stop);
+  const double on_cpu = cpu_seconds() - cpu_start;
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (seconds > 0) member.per_second = static_cast<double>(done) / seconds;
+  if (on_cpu > 0) member.per_cpu_second = static_cast<double>(done) / on_cpu;
   return nullptr;
 }
 
@@ -77,7 +87,10 @@ TeamResult run_team(std::span<const unsigned> cpus, std::chrono::nanoseconds tim
   team.stop.store(true, std::memory_order_relaxed);
   for (size_t i = 0; i < started; ++i) pthread_join(members[i].thread, nullptr);
   if (!result.problem.empty()) return result;
-  for (const Member& member : members) result.per_second.push_back(member.per_second);
+  for (const Member& member : members) {
+    result.per_second.push_back(member.per_second);
+    result.per_cpu_second.push_back(member.per_cpu_second);
+  }
   return result;
 }
 

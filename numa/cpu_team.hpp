@@ -13,8 +13,10 @@
 namespace numaheap::numa {
 
 struct TeamResult {
-  /// By CPU, the work done a second by each one's own clock; empty if the team could not start.
+  /// By CPU, the work done a second; empty if the team could not start.
   std::vector<double> per_second;
+  /// The same by the time that the thread had the CPU: others that ran on it meanwhile do not count.
+  std::vector<double> per_cpu_second;
   std::string problem;
 };
 

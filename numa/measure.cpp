@@ -17,6 +17,12 @@ constexpr size_t kLeast = size_t{1}
 
 Measured without_value(std::string reason) { return {std::nullopt, std::move(reason)}; }
 
+/// Of the first member, which chases.
+Measured nanoseconds_a_step(const TeamResult& team) {
+  const double steps = team.per_cpu_second[0];
+  return steps > 0 ? Measured{1e9 / steps, {}} : without_value("the CPU was never free");
+}
+
 /// The measurement of everything that needs memory of one node.
 class Target {
  public:
@@ -98,7 +104,7 @@ class Target {
         run_team({&from.cpus.front(), 1}, options_.time,
                  [&](size_t, const std::atomic<bool>& stop) { return chase(start_, stop); });
     if (!team.problem.empty()) return without_value(team.problem);
-    return {1e9 / team.per_second[0], {}};
+    return nanoseconds_a_step(team);
   }
 
   /// The part of the memory that one of `count` streams goes over; aligned to huge pages' size where that leaves some.
@@ -140,7 +146,7 @@ class Target {
       return {delay, without_value(team.problem), without_value(team.problem)};
     double sum = team.per_second[0] * kLineBytes;
     for (size_t i = 1; i < team.per_second.size(); ++i) sum += team.per_second[i];
-    return {delay, {1e9 / team.per_second[0], {}}, {sum / 1e6, {}}};
+    return {delay, nanoseconds_a_step(team), {sum / 1e6, {}}};
   }
 
   const MeasureOptions& options_;

@@ -155,6 +155,7 @@ TEST(CpuTeam, RunsEachMemberOnItsCpu) {
   EXPECT_EQ(team.problem, "");
   ASSERT_EQ(team.per_second.size(), 2u);
   EXPECT_GT(team.per_second[0], 0);
+  EXPECT_GE(team.per_cpu_second[0] * 1.01, team.per_second[0]) << "they share the CPU";
   EXPECT_EQ(elsewhere, 0u);
   cpus[1] = 8191;
   EXPECT_EQ(

@@ -1,7 +1,7 @@
 # The command line. It is given a preload object that does nothing, so that these tests need no heap.
 find_package(nlohmann_json REQUIRED)
 add_library(cli_test_object MODULE cli_test_object.c)
-foreach(test cli_test cli_refusal_test)
+foreach(test cli_test cli_refusal_test cli_measure_test)
   numaheap_test(tools_${test} SOURCES ${test}.cpp child_process.cpp LIBRARIES nlohmann_json::nlohmann_json)
   target_compile_features(tools_${test} PRIVATE cxx_std_20)
   target_compile_definitions(tools_${test} PRIVATE

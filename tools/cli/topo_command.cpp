@@ -38,7 +38,8 @@ const MemoryFigures* figures(const TopologyNode& node, NodeId from) {
 
 /// A table of one figure: rows are the CPUs' nodes, columns the memory's.
 template <class Figure>
-std::string matrix(const Topology& topology, const char* title, bool cpus_only, Figure figure) {
+std::string matrix(const Topology& topology, const std::string& title, bool cpus_only,
+                   Figure figure) {
   std::string text = fmt::format("\n{}\n  from \\ to", title);
   for (const TopologyNode& to : topology.nodes()) text += fmt::format("{:>8}", to.id.value);
   for (const TopologyNode& from : topology.nodes()) {
@@ -83,11 +84,12 @@ std::string to_text(const Topology& topology) {
       return seen == nullptr ? std::nullopt : seen->*member;
     };
   };
+  const char* by = topology.is_measured() ? "as measured" : "by the firmware (HMAT)";
   if (has_bandwidth)
-    text += matrix(topology, "Bandwidth by the firmware (HMAT), MiB/s", true,
+    text += matrix(topology, fmt::format("Bandwidth {}, MiB/s", by), true,
                    figure(&MemoryFigures::bandwidth_mib_per_s));
   if (has_latency)
-    text += matrix(topology, "Latency by the firmware (HMAT), ns", true,
+    text += matrix(topology, fmt::format("Latency {}, ns", by), true,
                    figure(&MemoryFigures::latency_ns));
   if (!topology.missing().empty()) text += "\nMissing\n";
   for (const std::string& sentence : topology.missing()) text += fmt::format("  {}\n", sentence);
@@ -122,6 +124,7 @@ ordered_json to_json(const Topology& topology) {
   };
   return {{"source", topology.source()},
           {"is_this_system", topology.is_this_system()},
+          {"is_measured", topology.is_measured()},
           {"online_cpus", list(topology.online_cpus())},
           {"allowed_cpus", list(topology.allowed_cpus())},
           {"offline_cpus", list(topology.offline_cpus())},

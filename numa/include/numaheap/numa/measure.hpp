@@ -3,7 +3,8 @@
 /// and bandwidth (MB/s, 10^6 bytes) of all pairs of nodes, the peak of each node at several mixes of reads and writes,
 /// and latency under load.
 ///
-/// No root is needed and nothing is switched: prefetchers stay on, so latency is chased through a random cycle. What
+/// No root is needed and nothing is switched: prefetchers stay on, so latency is chased through a random cycle, and is
+/// taken by the CPU time of its thread, so that others that run there do not lengthen it (they do load the memory). What
 /// cannot be measured has a word instead of a value: the memory of each cell is verified to lie where it is said to.
 ///
 /// Threads: one measurement at a time; nothing else should run on the machine meanwhile. It starts threads, and takes
