@@ -1,5 +1,3 @@
-#include <time.h>
-
 #include <atomic>
 #include <chrono>
 
@@ -7,18 +5,18 @@
 #include "metrics.hpp"
 #include "numaheap/statistics.hpp"
 #include "numaheap/stats/registry.hpp"
+#include "refresh_period.hpp"
 
-// Fragmentation by size class, from the arenas' books: for the reasons given in arena_metrics.cpp read now and then and
-// kept with its age; and more rarely, since these are some hundred figures that change slowly.
+// Fragmentation by size class, from the arenas' books: read now and then and kept, as in arena_metrics.cpp, and more
+// rarely, since these are some hundred figures that change slowly.
 
 namespace numaheap::alloc {
 
 namespace {
 
 using stats::Emitter;
-using std::chrono::nanoseconds;
 
-constexpr nanoseconds kRefreshAfter = std::chrono::seconds(1);
+constinit RefreshPeriod g_period{std::chrono::seconds(1)};
 constexpr size_t kMostBins = 64;
 
 struct Waste {
@@ -29,21 +27,8 @@ struct Waste {
 
 /// By placement and bin. What is not used is never touched, and takes no memory.
 constinit Waste g_waste[numa::AddressSpace::kMaxRanges][kMostBins];
-constinit std::atomic<int64_t> g_read_at{0};           // when the figures were last read; 0: never
-constinit std::atomic<int64_t> g_refreshing_since{0};  // when somebody last set out to
 
-int64_t now() noexcept {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-}
-
-void refresh() noexcept {
-  int64_t since = g_refreshing_since.load(std::memory_order_relaxed);
-  const int64_t start = now();
-  if (since != 0 && start - since < kRefreshAfter.count()) return;
-  // relaxed: elects one reader; what it reads is published by g_read_at.
-  if (!g_refreshing_since.compare_exchange_strong(since, start, std::memory_order_relaxed)) return;
+bool read_bins() noexcept {
   for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
     (void)read_arena_statistics(i);  // which makes the bins' figures those of now
     BinStatistics bins[kMostBins];
@@ -58,7 +43,7 @@ void refresh() noexcept {
       g_waste[i][bin].block_bytes.store(read.block_bytes, std::memory_order_relaxed);
     }
   }
-  g_read_at.store(now(), std::memory_order_release);  // release: pairs with the acquire in read()
+  return true;
 }
 
 void read(void* context, Emitter& out) noexcept;
@@ -89,11 +74,10 @@ constinit stats::Metric g_fragmented{
 
 void read(void* /*context*/, Emitter& out) noexcept {
   if (why_no_books(nullptr) != nullptr) return;
-  if (out.may_refresh()) refresh();
-  // acquire: pairs with the release in refresh()
-  const int64_t read_at = g_read_at.load(std::memory_order_acquire);
-  if (read_at == 0) return;
-  const nanoseconds age{now() - read_at};
+  const auto now = RefreshPeriod::clock();
+  if (out.may_refresh()) g_period.refresh(now, read_bins);
+  const auto age = g_period.age(now);
+  if (!age) return;
   for (unsigned i = 0; i < g_heap.placement_count(); ++i) {
     const PlacementHeap& placement = g_heap.placement(i);
     const stats::Label node = node_label(placement.node, placement.placing);
@@ -102,8 +86,8 @@ void read(void* /*context*/, Emitter& out) noexcept {
       const size_t slab_bytes = waste.slab_bytes.load(std::memory_order_relaxed);
       if (slab_bytes == 0) continue;
       const size_t free_bytes = waste.free_bytes.load(std::memory_order_relaxed);
-      out.emit(g_slabs, static_cast<int64_t>(slab_bytes), {node, block_bytes}, age);
-      out.emit(g_fragmented, static_cast<int64_t>(free_bytes), {node, block_bytes}, age);
+      out.emit(g_slabs, static_cast<int64_t>(slab_bytes), {node, block_bytes}, *age);
+      out.emit(g_fragmented, static_cast<int64_t>(free_bytes), {node, block_bytes}, *age);
     }
   }
 }
