@@ -124,7 +124,8 @@ class SegmentReader {
                       .left_out = header.left_out,
                       .scan = nanoseconds(header.scan_ns),
                       .absent = out_.absences_};
-    out_.age_ = std::max(nanoseconds(0), now - nanoseconds(header.published_ns));
+    out_.published_ = nanoseconds(header.published_ns);
+    out_.age_ = std::max(nanoseconds(0), now - out_.published_);
     return numaheap::Unit{};
   }
 

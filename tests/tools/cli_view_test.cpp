@@ -88,6 +88,52 @@ TEST(NumaheapStats, PrintsWhatIsPublishedInEveryFormat) {
   expect_refusal({"stats", process.pid(), "--format", "xml"}, 2, "accepted are table, json");
 }
 
+TEST(NumaheapTop, ShowsNodesClassesAndRatesFrameByFrame) {
+  const Published process(Variables{{"NUMAHEAP_BACKGROUND", "on"}});
+  const Finished top =
+      numaheap_command({"top", process.pid(), "--batch", "--frames", "2", "--seconds", "0.2"});
+  EXPECT_EQ(top.status, 0) << top.err;
+  for (const char* part :
+       {"live ", "cached by threads", "spilled to here", "live blocks", " B/s"}) {
+    EXPECT_NE(top.out.find(part), std::string::npos) << part << " in\n" << top.out;
+  }
+  const size_t second = top.out.find("published ", top.out.find("published ") + 1);
+  EXPECT_NE(second, std::string::npos);
+  const Finished rates = numaheap_command({"top", process.pid(), "-b", "-n", "1"});
+  EXPECT_EQ(rates.out.find("B/s"), std::string::npos)
+      << "a first frame has nothing to compare with";
+}
+
+TEST(NumaheapTop, FillsATerminalAndEndsByAKey) {
+  if (!find_program("script")) NH_SKIP("script(1) is not installed");
+  const Published process;
+  const Finished top = run({"script", "--quiet", "--return", "--command",
+                            NUMAHEAP_COMMAND " top " + process.pid() + " -d 0.1", "/dev/null"},
+                           {{"TERM", "xterm"}}, "qqqqqq");
+  EXPECT_EQ(top.status, 0) << top.out << top.err;
+  EXPECT_NE(top.out.find("live"), std::string::npos) << top.out;
+  EXPECT_NE(top.out.find("\x1b["), std::string::npos);
+}
+
+TEST(NumaheapTop, EndsWithTheProcessAndSaysSo) {
+  Published process;
+  const TemporaryDirectory directory;
+  ChildProcess top({NUMAHEAP_COMMAND, "top", process.pid(), "--batch", "--seconds", "0.1"}, {},
+                   directory / "log");
+  EXPECT_TRUE(wait_until([&] { return top.log().find("live") != std::string::npos; }));
+  process.stop();
+  EXPECT_TRUE(wait_until([&] { return !top.is_running(); }));
+  EXPECT_NE(top.log().find("the process has ended"), std::string::npos) << top.log();
+  EXPECT_EQ(top.stop(), 2);
+}
+
+TEST(NumaheapTop, RefusesWhatItCannotDo) {
+  const Published process;
+  expect_refusal({"top", process.pid()}, 2, "a full screen needs a terminal");
+  expect_refusal({"top", process.pid(), "-b", "-d", "0"}, 2, "0.1 to 3600");
+  expect_refusal({"top", "4194303", "-b"}, 2, "there is no such process");
+}
+
 TEST(NumaheapDoctor, SaysWhatItFindsAndWhatItCouldNotExamine) {
   const Published process;
   const Finished fine =

@@ -11,6 +11,7 @@
 #include "measure_command.hpp"
 #include "refusal.hpp"
 #include "run_command.hpp"
+#include "top_command.hpp"
 #include "topo_command.hpp"
 #include "view_command.hpp"
 
@@ -62,6 +63,16 @@ int dispatch(int argc, char** argv) {
   stats->add_option("--format", format, std::string("One of ") + kStatsFormats)
       ->capture_default_str();
 
+  TopOptions top_options;
+  CLI::App* top = app.add_subcommand("top", "Watch a running process, its nodes side by side");
+  top->footer("Keys: q ends it, space holds the picture.");
+  top->add_option("PROCESS", top_options.process, "Its pid, or its name")->required();
+  top->add_option("-d,--seconds", top_options.seconds, "Between two pictures")
+      ->capture_default_str();
+  top->add_option("-n,--frames", top_options.frames, "How many; 0: until you end it")
+      ->capture_default_str();
+  top->add_flag("-b,--batch", top_options.batch, "Print lines instead of filling the screen");
+
   DoctorOptions doctor_options;
   CLI::App* doctor =
       app.add_subcommand("doctor", "Say what is wrong with a running process' memory");
@@ -104,10 +115,10 @@ int dispatch(int argc, char** argv) {
     return subcommand->get_name() == argv[1];
   };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_subcommand).empty()) {
-    fmt::print(
-        stderr,
-        "numaheap: there is no subcommand \"{}\"; accepted are doctor, info, run, stats and topo\n",
-        argv[1]);
+    fmt::print(stderr,
+               "numaheap: there is no subcommand \"{}\"; accepted are doctor, info, run, stats, "
+               "top and topo\n",
+               argv[1]);
     return kWrongInput;
   }
   // CLI11 hands what follows "--" to the main command, so that is kept back. Without "--", or before it, the command
@@ -127,6 +138,7 @@ int dispatch(int argc, char** argv) {
   if (topo->parsed()) return print_topology(source, as_json);
   if (info->parsed()) return print_info(who);
   if (stats->parsed()) return print_stats(who, format);
+  if (top->parsed()) return show_top(top_options);
   if (doctor->parsed()) return print_diagnosis(doctor_options);
   options.command = run_app->remaining();
   const bool is_of_command = !options.command.empty();

@@ -26,7 +26,8 @@ class ForeignSnapshot {
   [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
   /// All that the other had registered, with samples or without.
   [[nodiscard]] std::span<const Metric> metrics() const { return {metrics_.get(), metric_count_}; }
-  /// How long ago it was published.
+  /// When it was published (CLOCK_MONOTONIC), and how long ago that was when it was read.
+  [[nodiscard]] std::chrono::nanoseconds published() const { return published_; }
   [[nodiscard]] std::chrono::nanoseconds age() const { return age_; }
 
  private:
@@ -37,6 +38,7 @@ class ForeignSnapshot {
   std::vector<Sample> samples_;
   std::vector<Absence> absences_;
   Snapshot snapshot_;
+  std::chrono::nanoseconds published_{0};
   std::chrono::nanoseconds age_{0};
 };
 
