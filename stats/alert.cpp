@@ -116,7 +116,7 @@ void Alerts::measure(AlertStatus& status, const Snapshot& snapshot) noexcept {
   status.because = figure.missing != nullptr ? figure.because : per.because;
   if (status.missing == nullptr && per.value == 0) {
     status.missing = rule.per.metric;
-    status.because = "is 0";
+    status.because = "it is 0";
   }
   if (status.missing == nullptr) {
     status.value = figure.value / per.value;
@@ -158,7 +158,7 @@ void Alerts::write_line(const AlertStatus& status) noexcept {
   TextWriter out(line, sizeof line);
   out.text("alert ").text(rule.name).text(" (").text(name(rule.severity)).text(") ");
   if (!status.value) {
-    out.text("cannot be examined: ").text(status.missing).text(" ").text(status.because);
+    out.text("cannot be examined: ").text(status.missing).text(": ").text(status.because);
   } else {
     out.text(name(status.state)).text(": ");
     write_figure(out, rule.figure);

@@ -14,7 +14,7 @@ namespace {
 
 using std::string_view;
 
-constexpr char kUnreadable[] = "cannot be read";
+constexpr char kUnreadable[] = "it cannot be read";
 
 Figure sum(const Evidence& e, const char* metric) noexcept { return sum_of(e.snapshot, metric); }
 
@@ -29,7 +29,7 @@ Measured not_there(const Figure& figure) noexcept {
 Measured ratio(const Figure& part, const Figure& whole, const char* whole_name) noexcept {
   if (part.missing != nullptr) return not_there(part);
   if (whole.missing != nullptr) return not_there(whole);
-  if (whole.value <= 0) return not_there(whole_name, "is 0");
+  if (whole.value <= 0) return not_there(whole_name, "it is 0");
   return {.value = part.value / whole.value};
 }
 
@@ -59,7 +59,7 @@ Measured worst_node(const Evidence& e, const char* part, const char* whole) noex
   for (const char* metric : {part, whole}) {
     if (const Figure figure = sum(e, metric); figure.missing != nullptr) return not_there(figure);
   }
-  Measured worst = not_there(whole, "is 0 on every node");
+  Measured worst = not_there(whole, "it is 0 on every node");
   for (const Sample& of_whole : e.snapshot.samples) {
     if (string_view(of_whole.metric->name) != whole ||
         of_whole.labels[0].kind() != Label::Kind::kNumber || of_whole.value <= 0)
@@ -161,7 +161,7 @@ Measured bandwidth(const Evidence& e) noexcept {
     if (string_view(sample.metric->name) != kBandwidth) continue;
     for (const Label& label : sample.labels) {
       if (label == Label("own_books"))
-        return not_there(kBandwidth, "counts only what the heap itself moves");
+        return not_there(kBandwidth, "it counts only what the heap itself moves");
     }
   }
   return worst_node(e, kBandwidth, kBandwidthPeak);
@@ -259,7 +259,7 @@ Measured measure(Rule rule, const Evidence& e) noexcept {
     case Rule::kDefragWaste:
       return defrag_waste(e);
   }
-  return not_there("the rule", "is not known");
+  return not_there("the rule", "it is not known");
 }
 
 Doctor::Totals totals_of(const Snapshot& snapshot) noexcept {

@@ -37,10 +37,30 @@ void write_found(TextWriter& out, const Finding& finding) noexcept {
   out.text(".) ").text(rule.advice).text("\n");
 }
 
-void write_not_examined(TextWriter& out, const Finding& finding) noexcept {
-  out.text("not examined: ").text(finding.rule->id).text(": ");
-  if (finding.missing != nullptr) out.text(finding.missing).text(" ");
-  out.text(finding.not_examined_because).text(".\n");
+bool has_reason(const Finding& finding, std::string_view reason) noexcept {
+  return finding.verdict == Verdict::kNotExamined && finding.missing == nullptr &&
+         finding.not_examined_because == reason;
+}
+
+/// A line for each figure that is missing; a line for all rules that another reason holds back.
+void write_not_examined(TextWriter& out, const Diagnosis& diagnosis) noexcept {
+  for (const Finding& finding : diagnosis.findings) {
+    if (finding.verdict != Verdict::kNotExamined) continue;
+    const char* const reason = finding.not_examined_because;
+    if (finding.missing != nullptr) {
+      out.text("not examined: ").text(finding.rule->id).text(": ").text(finding.missing);
+      out.text(": ").text(reason).text(".\n");
+      continue;
+    }
+    bool is_first = true;
+    for (const Finding& other : diagnosis.findings) {
+      if (!has_reason(other, reason)) continue;
+      if (is_first && &other != &finding) break;  // the line was written at the first of them
+      out.text(is_first ? "not examined: " : ", ").text(other.rule->id);
+      is_first = false;
+    }
+    if (!is_first) out.text(": ").text(reason).text(".\n");
+  }
 }
 
 class JsonObject {
@@ -111,9 +131,7 @@ size_t render_diagnosis(const Diagnosis& diagnosis, char* buffer, size_t size) n
         write_found(out, finding);
     }
   }
-  for (const Finding& finding : diagnosis.findings) {
-    if (finding.verdict == Verdict::kNotExamined) write_not_examined(out, finding);
-  }
+  write_not_examined(out, diagnosis);
   return out.length();
 }
 

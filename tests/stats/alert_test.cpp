@@ -178,7 +178,7 @@ TEST(Alert, WritesALineForEachChangeThatMatters) {
       (std::vector<std::string>{
           "alert full (warning) firing: used_bytes{node=\"1\"} is 2 KiB, above 100 B for 45 s. "
           "Look at it.",
-          "alert full (warning) cannot be examined: used_bytes has no sample. Look at it.",
+          "alert full (warning) cannot be examined: used_bytes: it has no sample. Look at it.",
           "alert full (warning) resolved: used_bytes{node=\"1\"} is 10 B, not above 80 B. "
           "Look at it."}));
 }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -51,8 +52,24 @@ TEST(DoctorText, SaysWhatWasFoundInOrderOfSeverityAndThenWhatWasNotExamined) {
   EXPECT_LT(maps, rss);
   EXPECT_LT(rss, peak);
   EXPECT_LT(peak, rest);
-  EXPECT_NE(text.find("not examined: scripts: numaheap_host_scripts has no sample.\n"),
+  EXPECT_NE(text.find("not examined: scripts: numaheap_host_scripts: it has no sample.\n"),
             std::string::npos)
+      << text;
+}
+
+TEST(DoctorText, NamesAllRulesThatOneReasonHoldsBackOnOneLine) {
+  Thresholds thresholds;
+  thresholds[Rule::kScripts].is_on = false;
+  MadeSnapshot made;
+  made.add(kLiveBytes, 1000);
+  const std::string text = text_of(
+      Doctor(thresholds).examine(made.get(), KernelFacts{.memory_nodes = 1}, 0s), render_diagnosis);
+  EXPECT_NE(text.find("\nnot examined: big-peak, high-rss, allocator-fragmentation, "),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\nnot examined: scripts: it is switched off.\n"), std::string::npos) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1 + 1 + 1 + 1 + 2)
+      << "what is found, two reasons, two figures\n"
       << text;
 }
 
