@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstring>
 
@@ -84,6 +85,21 @@ TEST_F(RedisServer, ReportsTheHeapThatItRunsOn) {
   const double ratio = number_after(info, "allocator_rss_ratio");
   EXPECT_GE(ratio, 1.0);
   EXPECT_LT(ratio, 3.0);
+}
+
+TEST_F(RedisServer, IsSeenFromOutsideAsItSeesItself) {
+  fill("set,lpush,hset");
+  std::string info;
+  const Command look = {NUMAHEAP_COMMAND, "info", std::to_string(server_->id())};
+  const auto inside = [&] { return number_after(cli({"INFO", "memory"}), "used_memory"); };
+  EXPECT_TRUE(wait_until([&] {
+    info = run(look).out;
+    const double used = number_after(info, "used_memory");
+    return std::abs(used - inside()) < 0.02 * used &&
+           number_after(info, "allocator_active") >= used;
+  })) << info
+      << inside();
+  EXPECT_NE(info.find("mem_allocator:numaheap-"), std::string::npos) << info;
 }
 
 TEST_F(RedisServer, PurgesTheHeapThatItRunsOn) {
