@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 #include "segment_layout.hpp"
 
@@ -197,34 +200,43 @@ Result<std::unique_ptr<ForeignSnapshot>> read_segment(std::span<const char> segm
 Result<ProcessView> ProcessView::open(int pid) noexcept {
   if (pid <= 0 || (kill(pid, 0) != 0 && errno == ESRCH))
     return Error{ErrorCode::kNotFound, ESRCH, "there is no such process"};
+  // Owns the pidfd, taken first: what is found in /proc after that is of this process, or it has ended.
+  ProcessView view(pid, static_cast<int>(syscall(SYS_pidfd_open, pid, 0u)), -1, 0);
   int error = 0;
   const std::string path = find_file(pid, error);
-  int file = -1;
-  uint64_t at = 0;
   if (!path.empty()) {
-    file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) error = errno;
+    view.file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (view.file_ < 0) error = errno;
   } else if (error == 0) {
-    at = find_mapping(pid);
-    if (at == 0) return Error{ErrorCode::kNotFound, 0, kNotPublishing};
-    file = ::open(proc_path(pid, "/mem").c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) error = errno;
+    view.at_ = find_mapping(pid);
+    if (view.at_ == 0) return Error{ErrorCode::kNotFound, 0, kNotPublishing};
+    view.file_ = ::open(proc_path(pid, "/mem").c_str(), O_RDONLY | O_CLOEXEC);
+    if (view.file_ < 0) error = errno;
   }
-  if (file >= 0) return ProcessView(pid, file, at);
+  if (view.file_ >= 0) return view;
   if (error == EACCES || error == EPERM) return Error{ErrorCode::kNotPermitted, error, kMayNot};
   return Error{ErrorCode::kNotFound, error, "the process has ended"};
 }
 
 ProcessView::ProcessView(ProcessView&& other) noexcept
-    : pid_(other.pid_), file_(std::exchange(other.file_, -1)), at_(other.at_) {}
+    : pid_(other.pid_),
+      process_(std::exchange(other.process_, -1)),
+      file_(std::exchange(other.file_, -1)),
+      at_(other.at_) {}
 
 ProcessView::~ProcessView() {
+  if (process_ >= 0) close(process_);
   if (file_ >= 0) close(file_);
 }
 
+bool ProcessView::has_ended() const noexcept {
+  if (process_ < 0) return kill(pid_, 0) != 0 && errno == ESRCH;
+  pollfd process{process_, POLLIN, 0};
+  return poll(&process, 1, 0) == 1;
+}
+
 Result<std::unique_ptr<ForeignSnapshot>> ProcessView::read() noexcept {
-  if (kill(pid_, 0) != 0 && errno == ESRCH)
-    return Error{ErrorCode::kNotFound, ESRCH, "the process has ended"};
+  if (has_ended()) return Error{ErrorCode::kNotFound, ESRCH, "the process has ended"};
   constexpr int kTries = 100;
   std::vector<char> copy(kSegmentBytes);
   const auto sequence_of = [&] {

@@ -26,6 +26,13 @@ target_compile_definitions(tools_cli_view_test PRIVATE NUMAHEAP_COMMAND="$<TARGE
   PUBLISHED_PROCESS="$<TARGET_FILE:published_process>")
 add_dependencies(tools_cli_view_test numaheap_cli published_process)
 
+numaheap_test(tools_cli_export_test SOURCES cli_export_test.cpp child_process.cpp http_client.cpp
+  LIBRARIES nlohmann_json::nlohmann_json)
+target_compile_features(tools_cli_export_test PRIVATE cxx_std_20)
+target_compile_definitions(tools_cli_export_test PRIVATE NUMAHEAP_COMMAND="$<TARGET_FILE:numaheap_cli>"
+  PUBLISHED_PROCESS="$<TARGET_FILE:published_process>")
+add_dependencies(tools_cli_export_test numaheap_cli published_process)
+
 # With a malloc of its own, a sanitizer's object has no probes that this program could meet.
 if(TARGET numaheap_preload)
   numaheap_test(tools_probes_test SOURCES probes_test.cpp child_process.cpp)

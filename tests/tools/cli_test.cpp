@@ -34,9 +34,10 @@ TEST(Numaheap, TellsItsVersion) {
 }
 
 TEST(Numaheap, RefusesWordsThatItDoesNotKnow) {
-  EXPECT_EQ(refusal({"gurk"}, 2),
-            "numaheap: there is no subcommand \"gurk\"; accepted are doctor, info, run, stats, "
-            "top and topo\n");
+  EXPECT_EQ(
+      refusal({"gurk"}, 2),
+      "numaheap: there is no subcommand \"gurk\"; accepted are doctor, export, info, run, stats, "
+      "top and topo\n");
   EXPECT_EQ(refusal({}, 2),
             "numaheap: A subcommand is required\nRun with --help for more information.\n");
   EXPECT_EQ(refusal({"topo", "--gurk"}, 2),

@@ -1,5 +1,4 @@
 // The commands that look at running processes.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -9,37 +8,11 @@
 #include <utility>
 
 #include "child_process.hpp"
+#include "published.hpp"
 #include "skip.hpp"
 
 namespace numaheap::tests {
 namespace {
-
-/// A process that publishes, with its input held open.
-class Published {
- public:
-  explicit Published(const Variables& variables = {}, const std::string& argument = "seen")
-      : process_({"sh", "-c", "exec " PUBLISHED_PROCESS " " + argument + " < " + fifo()}, variables,
-                 directory_ / "log") {
-    input_ = open_fifo();
-    EXPECT_TRUE(wait_until([&] { return process_.log().find("ready") != std::string::npos; }))
-        << process_.log();
-  }
-  ~Published() { close(input_); }
-  [[nodiscard]] std::string pid() const { return std::to_string(process_.id()); }
-  int stop() { return process_.stop(); }
-
- private:
-  std::string fifo() {
-    const std::string path = directory_ / "input";
-    EXPECT_EQ(run({"mkfifo", path}).status, 0);
-    return path;
-  }
-  int open_fifo() { return open((directory_ / "input").c_str(), O_WRONLY); }
-
-  TemporaryDirectory directory_;
-  ChildProcess process_;
-  int input_ = -1;
-};
 
 Finished numaheap_command(Command arguments) {
   arguments.insert(arguments.begin(), NUMAHEAP_COMMAND);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <exception>
 
+#include "export_command.hpp"
 #include "measure_command.hpp"
 #include "refusal.hpp"
 #include "run_command.hpp"
@@ -84,6 +85,21 @@ int dispatch(int argc, char** argv) {
                      "Go on examining for so long, to tell how long something has held");
   doctor->add_flag("--json", doctor_options.as_json, "Print JSON, with what was not found, too");
 
+  ExportOptions export_options;
+  CLI::App* export_app = app.add_subcommand(
+      "export", "Serve the figures of a running process over HTTP: /metrics and /json");
+  export_app->footer(
+      "It serves until SIGINT or SIGTERM. Exit status: 0: it was ended so; 2: an option is wrong;\n"
+      "125: it may not look into the process, or cannot listen there.");
+  export_app->add_option("PROCESS", export_options.process, "Its pid, or its name")->required();
+  export_app->add_option("--listen", export_options.listen, "The address, in numbers")
+      ->capture_default_str();
+  export_app->add_option("--port", export_options.port, "0: a free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  export_app->add_flag("--exit-with-process", export_options.exit_with_process,
+                       "End when the process does");
+
   RunOptions options;
   CLI::App* run_app = app.add_subcommand("run",
                                          "Run a program on the heap, placed and pinned by its "
@@ -115,10 +131,11 @@ int dispatch(int argc, char** argv) {
     return subcommand->get_name() == argv[1];
   };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_subcommand).empty()) {
-    fmt::print(stderr,
-               "numaheap: there is no subcommand \"{}\"; accepted are doctor, info, run, stats, "
-               "top and topo\n",
-               argv[1]);
+    fmt::print(
+        stderr,
+        "numaheap: there is no subcommand \"{}\"; accepted are doctor, export, info, run, stats, "
+        "top and topo\n",
+        argv[1]);
     return kWrongInput;
   }
   // CLI11 hands what follows "--" to the main command, so that is kept back. Without "--", or before it, the command
@@ -140,6 +157,7 @@ int dispatch(int argc, char** argv) {
   if (stats->parsed()) return print_stats(who, format);
   if (top->parsed()) return show_top(top_options);
   if (doctor->parsed()) return print_diagnosis(doctor_options);
+  if (export_app->parsed()) return export_process(export_options);
   options.command = run_app->remaining();
   const bool is_of_command = !options.command.empty();
   if (dashes != end)

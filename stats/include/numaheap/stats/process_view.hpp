@@ -63,10 +63,15 @@ class ProcessView {
   /// \returns kNotFound once the process has ended; otherwise as read_segment().
   [[nodiscard]] NH_API Result<std::unique_ptr<ForeignSnapshot>> read() noexcept;
 
+  /// Whether the process has ended: also when nobody has waited for it yet, or its pid is another's by now.
+  [[nodiscard]] NH_API bool has_ended() const noexcept;
+
  private:
-  ProcessView(int pid, int file, uint64_t at) : pid_(pid), file_(file), at_(at) {}
+  ProcessView(int pid, int process, int file, uint64_t at)
+      : pid_(pid), process_(process), file_(file), at_(at) {}
 
   int pid_;
+  int process_;  ///< A pidfd; -1 where the kernel has none (before 5.3).
   int file_;
   uint64_t at_;  ///< Where the segment starts in the file: 0, or its address.
 };
