@@ -68,10 +68,11 @@ void for_each_stat(const Snapshot& snapshot, Put put) {
     if (figure == kAfterDatabases) {
       for (const Sample& sample : snapshot.samples) {
         if (string_view(sample.metric->name) != kHostDatabaseBytes) continue;
-        if (sample.labels[0].kind() != Label::Kind::kNumber) continue;
+        const Label& database = sample.labels[0];
+        if (database.kind() != Label::Kind::kNumber || database.number() > INT64_MAX) continue;
         const bool main = sample.labels[1] == Label("main");
         put(MemoryStat{.key = main ? "overhead.hashtable.main" : "overhead.hashtable.expires",
-                       .database = static_cast<int64_t>(sample.labels[0].number()),
+                       .database = static_cast<int64_t>(database.number()),
                        .number = sample.value},
             Quotient{sample.value, 1});
       }

@@ -177,8 +177,20 @@ constexpr RedisName kNames[] = {
 // clang-format on
 static_assert(std::size(kNames) == kRedisFigures + 1);  // used_memory_lua is the second name of one
 
-Number add(Number a, Number b) { return a && b ? Number(*a + *b) : std::nullopt; }
-Number subtract(Number a, Number b) { return a && b ? Number(*a - *b) : std::nullopt; }
+// What does not fit is not there: a snapshot may come from another process, and say anything.
+
+Number add(Number a, Number b) {
+  int64_t sum = 0;
+  return a && b && !__builtin_add_overflow(*a, *b, &sum) ? Number(sum) : std::nullopt;
+}
+Number subtract(Number a, Number b) {
+  int64_t difference = 0;
+  return a && b && !__builtin_sub_overflow(*a, *b, &difference) ? Number(difference) : std::nullopt;
+}
+Number times_100(Number number) {
+  int64_t product = 0;
+  return number && !__builtin_mul_overflow(*number, 100, &product) ? Number(product) : std::nullopt;
+}
 
 std::optional<Quotient> whole(Number number) {
   return number ? std::optional(Quotient{*number, 1}) : std::nullopt;
@@ -187,12 +199,11 @@ std::optional<Quotient> divide(Number part, Number whole) {
   if (!part || !whole || *whole <= 0) return std::nullopt;
   return Quotient{*part, *whole};
 }
-Number times_100(Number number) { return number ? Number(*number * 100) : std::nullopt; }
 
 }  // namespace
 
 RedisFigures::RedisFigures(const Snapshot& snapshot) noexcept {
-  int64_t overhead = 0;
+  Number overhead = 0;
   const auto figure = [&](RedisFigure f) -> std::optional<Quotient>& {
     return figures_[static_cast<size_t>(f)];
   };
@@ -200,7 +211,8 @@ RedisFigures::RedisFigures(const Snapshot& snapshot) noexcept {
     return figure(f) ? Number(figure(f)->numerator) : std::nullopt;
   };
   const auto count = [&](RedisFigure f, int64_t value) {
-    figure(f) = Quotient{number(f).value_or(0) + value, 1};
+    const int64_t before = number(f).value_or(0);
+    figure(f) = Quotient{add(before, value).value_or(before), 1};
   };
   bool own_limit = false;
   for (const Sample& sample : snapshot.samples) {
@@ -211,7 +223,7 @@ RedisFigures::RedisFigures(const Snapshot& snapshot) noexcept {
       if (name == sum.metric && !(sum.figure == F::kMaxMemory && own_limit))
         count(sum.figure, sample.value);
     }
-    if (name == kHostDatabaseBytes) overhead += sample.value;
+    if (name == kHostDatabaseBytes) overhead = add(overhead, sample.value);
     for (const HostSum& sum : kHostSums) {
       if (name != metric_name(sum.host)) continue;
       if (sum.figure == F::kMaxMemory) {
@@ -219,7 +231,7 @@ RedisFigures::RedisFigures(const Snapshot& snapshot) noexcept {
         figure(F::kMaxMemory).reset();  // the server's own stands for the heap's
       }
       count(sum.figure, sample.value);
-      if (sum.is_overhead) overhead += sample.value;
+      if (sum.is_overhead) overhead = add(overhead, sample.value);
     }
   }
 
@@ -232,8 +244,9 @@ RedisFigures::RedisFigures(const Snapshot& snapshot) noexcept {
   const Number beyond_startup = subtract(used, number(F::kStartup));
   figure(F::kPeakPercentage) = divide(times_100(used), number(F::kPeak));
   if (number(F::kStartup)) {
-    figure(F::kOverhead) = Quotient{overhead, 1};
-    const Number dataset = used ? Number(std::max(*used - overhead, int64_t{0})) : std::nullopt;
+    figure(F::kOverhead) = whole(overhead);
+    Number dataset = subtract(used, overhead);
+    if (dataset) dataset = std::max(*dataset, int64_t{0});
     figure(F::kDataset) = whole(dataset);
     figure(F::kDatasetPercentage) = divide(times_100(dataset), beyond_startup);
     figure(F::kBytesPerKey) = divide(beyond_startup, number(F::kKeys));
@@ -248,7 +261,7 @@ RedisFigures::RedisFigures(const Snapshot& snapshot) noexcept {
   figure(F::kFragmentationRatio) = divide(rss, used);
   figure(F::kFragmentationBytes) = whole(subtract(rss, used));
   if (const Number share = number(F::kDefragRunning)) {
-    figure(F::kDefragRunning) = Quotient{(*share + 5000) / 10000, 1};  // millionths to percent
+    figure(F::kDefragRunning) = Quotient{*share / 10000, 1};  // millionths to percent
   }
   if (const auto per_key = figure(F::kBytesPerKey)) {
     figure(F::kBytesPerKey) = Quotient{per_key->numerator / per_key->denominator, 1};

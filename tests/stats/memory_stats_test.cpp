@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <limits>
 #include <map>
 
 #include "numaheap/stats/host_figures.hpp"
@@ -155,6 +156,23 @@ TEST(MemoryStats, ADatasetIsNeverNegative) {
   heap.add_bytes(metric_name(HostFigure::kStartup), 1000);
   EXPECT_EQ(Stats(heap).find("dataset.bytes")->number, 0);
   EXPECT_EQ(Stats(heap).find("dataset.percentage"), nullptr) << "of less than nothing";
+}
+
+TEST(MemoryStats, WhatDoesNotFitIntoANumberIsNotThere) {
+  // As another process may publish it.
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  SnapshotByHand heap;
+  heap.add_bytes(kLiveBytes, kMost);
+  heap.add_bytes(kPeakBytes, kMost);
+  heap.add_bytes(kProcessResidentBytes, -kMost);
+  heap.add_bytes(metric_name(HostFigure::kStartup), kMost);
+  heap.add_bytes(metric_name(HostFigure::kClientsNormal), kMost);
+  heap.add(kDatabase, 1, {kMost + uint64_t{1}, "main"});
+  const Stats stats(heap);
+  EXPECT_NE(stats.find("total.allocated"), nullptr);
+  for (const char* key : {"peak.percentage", "fragmentation.bytes", "overhead.total",
+                          "dataset.bytes", "overhead.hashtable.main"})
+    EXPECT_EQ(stats.find(key), nullptr) << key;
 }
 
 TEST(MemoryStats, CountsWhatTheSpanHasNoRoomFor) {
