@@ -11,7 +11,8 @@ namespace {
 using std::string_view;
 
 const char* why_absent(const Snapshot& snapshot, string_view metric) noexcept {
-  if (snapshot.left_out != 0) return "it may not be whole: the snapshot had no room for all samples";
+  if (snapshot.left_out != 0)
+    return "it may not be whole: the snapshot had no room for all samples";
   for (const Absence& absence : snapshot.absent) {
     if (metric == absence.metric->name) return absence.why;
   }
@@ -44,7 +45,8 @@ Figure sum_of(const Snapshot& snapshot, const char* metric,
     figure.value += in_base_unit(sample.value, sample.metric->unit);
   }
   if (figure.missing != nullptr) {
-    figure.because = has_samples ? "it has no sample with these labels" : why_absent(snapshot, metric);
+    figure.because =
+        has_samples ? "it has no sample with these labels" : why_absent(snapshot, metric);
   }
   return figure;
 }

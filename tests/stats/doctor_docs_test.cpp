@@ -66,9 +66,10 @@ TEST(DoctorDocs, HaveEachRuleAsTheCodeHasIt) {
 TEST(DoctorDocs, ShowAFileOfAlertsThatIsAccepted) {
   std::istringstream lines(section());
   std::string toml;
+  bool is_inside = false;
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("    every = ")) toml = "\n";
-    if (toml.empty()) continue;
+    is_inside = is_inside || line.starts_with("    every = ");
+    if (!is_inside) continue;
     if (!line.empty() && !line.starts_with("    ")) break;
     toml += line + "\n";
   }
