@@ -5,6 +5,8 @@
 #include <thread>
 #include <vector>
 
+#include "stress.hpp"
+
 namespace numaheap {
 namespace {
 
@@ -36,14 +38,14 @@ TEST(CCallback, NeverMixesTheWordsOfTwoPairs) {
   std::vector<std::thread> writers;
   for (int thread = 0; thread < 2; ++thread) {
     writers.emplace_back([] {
-      for (int i = 0; i < 20000; ++i) {
+      for (size_t i = 0; i < tests::repeated(20000); ++i) {
         callback.set(first_function, &first_context);
         callback.set(second_function, &second_context);
       }
     });
   }
   int mixed = 0;
-  for (int i = 0; i < 200000; ++i) {
+  for (size_t i = 0; i < tests::repeated(200000); ++i) {
     const auto pair = callback.get();
     if ((pair.function == first_function) != (pair.context == &first_context)) ++mixed;
   }

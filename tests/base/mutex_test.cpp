@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "stress.hpp"
+
 namespace numaheap {
 namespace {
 
@@ -37,12 +39,12 @@ TEST(Mutex, KeepsThreadsApart) {
     uint64_t second NH_GUARDED_BY(mutex) = 0;
   } shared;
   constexpr int kThreads = 8;
-  constexpr uint64_t kRounds = 20'000;
+  const uint64_t rounds = tests::repeated(20'000);
   std::atomic<int> torn{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
-      for (uint64_t i = 0; i < kRounds; ++i) {
+      for (uint64_t i = 0; i < rounds; ++i) {
         MutexLock lock(shared.mutex);
         if (shared.first != shared.second) torn.fetch_add(1);
         ++shared.first;
@@ -53,7 +55,7 @@ TEST(Mutex, KeepsThreadsApart) {
   for (std::thread& thread : threads) thread.join();
   MutexLock lock(shared.mutex);
   EXPECT_EQ(torn.load(), 0);
-  EXPECT_EQ(shared.first, kThreads * kRounds);
+  EXPECT_EQ(shared.first, kThreads * rounds);
 }
 
 TEST(Mutex, WakesASleepingWaiter) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "numaheap/numa/topology.hpp"
+#include "stress.hpp"
 
 namespace numaheap::numa {
 namespace {
@@ -125,7 +126,7 @@ TEST(RoleTable, SurvivesAnyText) {
   const std::string letters = "01;|,-:%[]*node\n";
   std::mt19937 random(1);
   auto table = std::make_unique<RoleTable>();
-  for (int i = 0; i < 20000; ++i) {
+  for (size_t i = 0; i < tests::repeated(20000); ++i) {
     std::string text = good;
     for (unsigned changes = random() % 4 + 1; changes > 0; --changes) {
       const size_t at = random() % text.size();
@@ -158,7 +159,7 @@ TEST(MatchesPattern, AgreesWithFnmatch) {
   const std::string pattern_letters = "ab*?[]!-\\^c";
   const std::string name_letters = "abc-]!\\";
   int matched = 0;
-  for (int i = 0; i < 300000; ++i) {
+  for (size_t i = 0; i < tests::repeated(300000); ++i) {
     std::string pattern(random() % 9, ' ');
     for (char& c : pattern) c = pattern_letters[random() % pattern_letters.size()];
     std::string name(random() % 6, ' ');
@@ -167,7 +168,7 @@ TEST(MatchesPattern, AgreesWithFnmatch) {
     ASSERT_EQ(matches_pattern(pattern, name), expected) << pattern << " against " << name;
     matched += expected ? 1 : 0;
   }
-  EXPECT_GT(matched, 1000);
+  EXPECT_GT(matched, 100);
 }
 
 TEST(MatchesPattern, TakesNoExponentialTime) {

@@ -1,5 +1,5 @@
 /// \file
-/// How much the stress tests do: more with NUMAHEAP_STRESS=long in the environment, less under a sanitizer.
+/// How much the stress and property tests do: more with NUMAHEAP_STRESS=long in the environment, less under a sanitizer.
 
 #pragma once
 
