@@ -136,7 +136,9 @@ const BandwidthReading& BandwidthMeter::restart(TimePoint now) noexcept {
   reading_.at = now;
   reading_.interval = nanoseconds{0};
   for (NodeTraffic& node : reading_.nodes)
-    node = {.node = node.node, .reason = "nothing was read yet"};
+    node = {.node = node.node,
+            .reason = "nothing was read yet",
+            .peak_bytes_per_second = node.peak_bytes_per_second};
   return reading_;
 }
 
@@ -151,7 +153,7 @@ const BandwidthReading& BandwidthMeter::read(TimePoint now) noexcept {
   for (NodeTraffic& node : reading_.nodes) {
     double bytes = 0;
     bool is_counted = false;
-    node = {.node = node.node};
+    node = {.node = node.node, .peak_bytes_per_second = node.peak_bytes_per_second};
     for (size_t i = 0; i < channels.size(); ++i) {
       const ChannelTraffic& channel = channels[i];
       if (!channel.nodes.contains(node.node)) continue;
@@ -180,6 +182,12 @@ const BandwidthReading& BandwidthMeter::read(TimePoint now) noexcept {
   }
   if (is_exported_) publish_bandwidth(reading_);
   return reading_;
+}
+
+void BandwidthMeter::set_peak(NodeId node, uint64_t bytes_per_second) noexcept {
+  for (NodeTraffic& known : reading_.nodes) {
+    if (known.node == node) known.peak_bytes_per_second = bytes_per_second;
+  }
 }
 
 NodeSet BandwidthMeter::ambiguous_nodes() const noexcept {

@@ -436,6 +436,8 @@ TEST(BandwidthMeter, ExportsWhatItReads) {
     ASSERT_TRUE(meter.export_metrics());
     EXPECT_TRUE(meter.export_metrics());
     EXPECT_FALSE(other.export_metrics());
+    meter.set_peak(NodeId{1}, 5000);
+    meter.set_peak(NodeId{9}, 5000);  // no such node
     for (int second = 1; second <= 2; ++second) {
       one_second(kernel, [](const PerfEvent&, const PerfTarget&) { return uint64_t{10}; });
       meter.read(kStart + second * 1s);
@@ -445,6 +447,8 @@ TEST(BandwidthMeter, ExportsWhatItReads) {
     ASSERT_NE(rate, nullptr);
     EXPECT_EQ(rate->value, 1280);
     EXPECT_EQ(rate->metric->source, stats::Source::kHardware);
+    EXPECT_EQ(snapshot.find("numaheap_bandwidth_peak_bytes_per_second", {NodeId{1}})->value, 5000);
+    EXPECT_EQ(snapshot.find("numaheap_bandwidth_peak_bytes_per_second", {NodeId{0}}), nullptr);
     EXPECT_EQ(snapshot.find("numaheap_memory_traffic_bytes", {NodeId{1}, "imc"})->value, 2560);
     EXPECT_EQ(snapshot.find("numaheap_bandwidth_bytes_per_second", {NodeId{2}, "imc"}), nullptr)
         << "what cannot be measured is left out";

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "numaheap/alloc.hpp"
+#include "numaheap/numa/bandwidth_meter.hpp"
 #include "numaheap/stats/alert.hpp"
 #include "numaheap/stats/host_figures.hpp"
 #include "numaheap/stats/registry.hpp"
@@ -85,6 +86,9 @@ int main() {
   numaheap::deallocate(numaheap::allocate(1));  // the first allocation registers the heap's
   register_host_figures([](void*, HostEmitter&) noexcept {}, nullptr);
   (void)Alerts({}, {}, std::chrono::seconds(1)).export_metric();
+  using numaheap::numa::BandwidthMeter;  // with what every machine has, so that the page is the same on all
+  auto meter = BandwidthMeter::start({}, {.best = numaheap::numa::BandwidthSource::kOwnBooks});
+  (void)meter.export_metrics();
 
   std::printf("# Metrics\n\n");
   print_wrapped(

@@ -48,6 +48,8 @@ struct NodeTraffic {
   std::optional<uint64_t> bytes_per_second;
   double counted = 1;  ///< The share of the time that was counted; below 1 the bytes are scaled up.
   std::string reason;  ///< Why there is no figure.
+  /// The most that the memory can move, as set_peak() was told.
+  std::optional<uint64_t> peak_bytes_per_second;
 };
 
 struct BandwidthReading {
@@ -93,6 +95,10 @@ class NH_API BandwidthMeter {
   /// \pre `now` never runs backwards.
   const BandwidthReading& read(TimePoint now) noexcept;
 
+  /// Tells the meter what a node's memory can move at most, for who wants to know how near to that it is: what
+  /// measure() found, or Topology::nodes() where they are measured. A node that the meter does not know is left out.
+  void set_peak(NodeId node, uint64_t bytes_per_second) noexcept;
+
   /// The nodes whose channels are not told apart. learn() is for them.
   [[nodiscard]] NodeSet ambiguous_nodes() const noexcept;
   /// Finds out which channel belongs to which of the ambiguous nodes.
@@ -101,7 +107,8 @@ class NH_API BandwidthMeter {
   void learn(const std::function<void(NodeId)>& make_traffic) noexcept;
 
   /// Exports what each read() gives from now on as metrics: numaheap_bandwidth_bytes_per_second and
-  /// numaheap_memory_traffic_bytes, by node and source. One meter of a process can do that at a time.
+  /// numaheap_memory_traffic_bytes, by node and source, and numaheap_bandwidth_peak_bytes_per_second, which the doctor
+  /// compares with the first. One meter of a process can do that at a time.
   /// \returns false if another one does.
   bool export_metrics() noexcept;
 
