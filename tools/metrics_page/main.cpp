@@ -86,7 +86,8 @@ int main() {
   numaheap::deallocate(numaheap::allocate(1));  // the first allocation registers the heap's
   register_host_figures([](void*, HostEmitter&) noexcept {}, nullptr);
   (void)Alerts({}, {}, std::chrono::seconds(1)).export_metric();
-  using numaheap::numa::BandwidthMeter;  // with what every machine has, so that the page is the same on all
+  // With what every machine has, so that the page is the same on all.
+  using numaheap::numa::BandwidthMeter;
   auto meter = BandwidthMeter::start({}, {.best = numaheap::numa::BandwidthSource::kOwnBooks});
   (void)meter.export_metrics();
 
