@@ -1,8 +1,7 @@
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <span>
 
+#include "kernel_rows.hpp"
 #include "metrics.hpp"
 #include "numaheap/statistics.hpp"
 #include "numaheap/stats/registry.hpp"
@@ -23,33 +22,11 @@ using stats::Unit;
 int64_t count(Bytes bytes) noexcept { return static_cast<int64_t>(bytes.value); }
 int64_t count(uint64_t n) noexcept { return static_cast<int64_t>(n); }
 
-/// Rows for a reader whose number is known only at run time, from the kernel: a snapshot must not use the heap.
-template <class Row>
-class Rows {
- public:
-  explicit Rows(size_t count) noexcept : bytes_(count * sizeof(Row)) {
-    if (count == 0) return;
-    void* memory =
-        mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory != MAP_FAILED) rows_ = {static_cast<Row*>(memory), count};
-  }
-  ~Rows() {
-    if (!rows_.empty()) munmap(rows_.data(), bytes_);
-  }
-  Rows(const Rows&) = delete;
-  Rows& operator=(const Rows&) = delete;
-  [[nodiscard]] std::span<Row> span() const noexcept { return rows_; }
-
- private:
-  std::span<Row> rows_;
-  size_t bytes_;
-};
-
 /// Asks `read` how many rows there are, then for that many and some that may have come meanwhile.
 template <class Row, class Emit>
 void for_each_row(size_t (*read)(std::span<Row>) noexcept, Emit emit) noexcept {
   constexpr size_t kSpare = 64;
-  const Rows<Row> rows(read({}) + kSpare);
+  const KernelRows<Row> rows(read({}) + kSpare);
   const size_t filled = std::min(read(rows.span()), rows.span().size());
   for (const Row& row : rows.span().first(filled)) emit(row);
 }
