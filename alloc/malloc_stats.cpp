@@ -11,7 +11,7 @@
 namespace numaheap::alloc {
 namespace {
 
-constexpr const char* kVersion = ZMALLOC_LIB + sizeof "numaheap-" - 1;
+constexpr const char* kVersion = &ZMALLOC_LIB[sizeof "numaheap-" - 1];
 constexpr unsigned kBins = detail::class_of(detail::kMaxSmall) - detail::kFirstClass + 1u;
 
 /// What is known of one arena, or of all together.
