@@ -27,7 +27,7 @@ class SnapshotByHand {
   }
   /// A gauge in bytes without labels, by its name.
   void add_bytes(const char* name, int64_t value) {
-    add(metrics_.emplace_back(name, "Made up.", nullptr, Unit::kBytes), value);
+    add(metrics_.emplace_back(name).metric, value);
   }
   void add_absent(const Metric& metric, const char* why) { absences_.push_back({&metric, why}); }
 
@@ -46,7 +46,12 @@ class SnapshotByHand {
   size_t left_out = 0;
 
  private:
-  std::deque<Metric> metrics_;  // whose elements stay where they are
+  struct Bytes {
+    explicit Bytes(const char* name)
+        : metric{.name = name, .help = "Made up.", .unit = Unit::kBytes} {}
+    Metric metric;
+  };
+  std::deque<Bytes> metrics_;  // whose elements stay where they are
   std::vector<Sample> samples_;
   std::vector<Absence> absences_;
 };
