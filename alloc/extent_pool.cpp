@@ -160,6 +160,19 @@ Bytes ExtentPool::purge(Bytes budget) noexcept {
   return Bytes{done};
 }
 
+size_t ExtentPool::list_free(uintptr_t address, bool dirty, std::span<Extent> room) noexcept {
+  size_t count = 0;
+  const MutexLock lock(mutex_);
+  const ExtentTree& tree = dirty ? dirty_ : clean_;
+  for (Extent& extent : room) {
+    extent = tree.first_after(address);
+    if (extent.bytes == 0) break;
+    address = extent.start + extent.bytes;
+    ++count;
+  }
+  return count;
+}
+
 void ExtentPool::check_invariants() noexcept {
   const MutexLock lock(mutex_);
   dirty_.check_invariants();

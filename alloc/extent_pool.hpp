@@ -11,6 +11,7 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 
 #include "extent_tree.hpp"
 #include "numaheap/base/bytes.hpp"
@@ -53,6 +54,10 @@ class ExtentPool {
   /// Gives dirty pages back to the kernel, lowest address first, at most `budget` bytes.
   /// \returns the bytes given back.
   Bytes purge(Bytes budget) noexcept;
+
+  /// The free extents that end after `address`, ascending, as many as there is room for. \returns how many.
+  /// Cost: O(log n) each, under the lock: ask for a few at a time.
+  size_t list_free(uintptr_t address, bool dirty, std::span<Extent> room) noexcept;
 
   /// Takes the advice to use huge pages back for a piece that will be little used.
   void keep_small_pages(uintptr_t start, size_t bytes) noexcept;

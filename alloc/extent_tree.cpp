@@ -183,6 +183,19 @@ Extent ExtentTree::take_lowest(size_t limit, MetaPool& pool) noexcept {
   return carve(node, extent.start, extent.bytes, pool) ? extent : Extent{};
 }
 
+Extent ExtentTree::first_after(uintptr_t address) const noexcept {
+  Extent found;
+  for (const Node* node = root_; node != nullptr;) {
+    if (node->start + node->bytes > address) {
+      found = {node->start, node->bytes};
+      node = node->left;
+    } else {
+      node = node->right;
+    }
+  }
+  return found;
+}
+
 void ExtentTree::check(const Node* node, uintptr_t from, uintptr_t to, size_t* total) noexcept {
   if (node == nullptr) return;
   NH_CHECK(node->bytes != 0 && node->start >= from && node->start + node->bytes <= to);

@@ -38,6 +38,9 @@ class ExtentTree {
   /// Takes at most `limit` bytes from the lowest extent; bytes == 0 if the tree is empty.
   [[nodiscard]] Extent take_lowest(size_t limit, MetaPool& pool) noexcept;
 
+  /// The lowest extent that ends after `address`; bytes == 0 if there is none.
+  [[nodiscard]] Extent first_after(uintptr_t address) const noexcept;
+
   [[nodiscard]] size_t total_bytes() const noexcept { return total_; }
 
   /// Order, priorities, longest lengths and the total; aborts if one is wrong. O(n).

@@ -197,7 +197,7 @@ void flush_bin(HeapCache& cache, SizeClass c, size_t count) noexcept {
     if (!placement.transfer.give(c, base + done, now)) break;
     done += now;
   }
-  if (done < count) placement.arena.give(c, base + done, count - done);
+  if (done < count) give_to_arena(placement, c, base + done, count - done);
   const size_t kept = bin_count(bin) - count;
   memmove(base, base + count, kept * sizeof(void*));
   bin.top.store(base + kept, std::memory_order_relaxed);
@@ -271,6 +271,14 @@ void age_cache(ThreadState& thread, HeapCache& cache) noexcept {
   });
 }
 
+void give_to_arena(PlacementHeap& placement, SizeClass c, void* const* blocks,
+                   size_t count) noexcept {
+  if (kClassSizes[c] > detail::kMaxSmall) {
+    for (size_t i = 0; i < count; ++i) g_heap.mark_block(blocks[i], detail::kNoBlock, 1);
+  }
+  placement.arena.give(c, blocks, count);
+}
+
 Bytes drain_transfer(PlacementHeap& placement, Bytes budget, bool idle_only) noexcept {
   Bytes done;
   void* blocks[kMagazineBlocks];
@@ -280,7 +288,7 @@ Bytes drain_transfer(PlacementHeap& placement, Bytes budget, bool idle_only) noe
     while (done < budget) {
       const size_t count = placement.transfer.take(size_class, blocks);
       if (count == 0) break;
-      placement.arena.give(size_class, blocks, count);
+      give_to_arena(placement, size_class, blocks, count);
       done += Bytes{kClassSizes[c]} * count;
     }
   }

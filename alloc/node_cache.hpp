@@ -37,6 +37,11 @@ void make_outgoing(ThreadState& thread, HeapCache& cache) noexcept;
 /// Ageing: sends home half of what bins held untouched since the last call, and takes back their capacity.
 void age_cache(ThreadState& thread, HeapCache& cache) noexcept;
 
+/// Gives blocks of a class to the arena. The starts of large ones are forgotten: nothing else tells a free extent from
+/// one of them.
+void give_to_arena(PlacementHeap& placement, detail::SizeClass c, void* const* blocks,
+                   size_t count) noexcept;
+
 /// Sends home what an idle transfer cache holds, at most `budget` bytes. \returns the bytes.
 Bytes drain_transfer(PlacementHeap& placement, Bytes budget, bool idle_only) noexcept;
 

@@ -198,7 +198,7 @@ void deallocate_inside(ThreadState& thread, void* block) noexcept {
   }
   HeapCache* cache = g_heap.cache_for(thread, placement);
   if (cache == nullptr) {  // no memory for a cache of that node: straight home
-    g_heap.placement(placement).arena.give(c, &block, 1);
+    give_to_arena(g_heap.placement(placement), c, &block, 1);
     return;
   }
   Bin& bin = cache->bins[c];
@@ -209,7 +209,7 @@ void deallocate_inside(ThreadState& thread, void* block) noexcept {
   }
   void** const top = bin.top.load(std::memory_order_relaxed);
   if (top == bin.limit) {  // nothing may be cached, or there is no memory for an array
-    g_heap.placement(placement).arena.give(c, &block, 1);
+    give_to_arena(g_heap.placement(placement), c, &block, 1);
     count_returned(*cache, c, 1);
   } else {
     detail::poison(block, kClassSizes[c]);

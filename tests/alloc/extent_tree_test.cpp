@@ -239,5 +239,21 @@ TEST(ExtentTree, TakesTheEndOrTheStartOfTheExtentThatTouchesAnAddress) {
   tree.check_invariants();
 }
 
+TEST(ExtentTree, ListsItsExtentsByWhereTheyEnd) {
+  MetaPool pool;
+  ExtentTree tree;
+  EXPECT_EQ(tree.first_after(0).bytes, 0u);
+  for (size_t i = 0; i < 100; ++i)
+    ASSERT_TRUE(tree.insert({kBase + 3 * i * kPage, 2 * kPage}, pool));
+  uintptr_t from = kBase - kPage;
+  for (size_t i = 0; i < 100; ++i) {
+    const Extent extent = tree.first_after(from);
+    expect_same(extent, {kBase + 3 * i * kPage, 2 * kPage});
+    expect_same(tree.first_after(extent.start + kPage), extent);  // from within, too
+    from = extent.start + extent.bytes;
+  }
+  EXPECT_EQ(tree.first_after(from).bytes, 0u);
+}
+
 }  // namespace
 }  // namespace numaheap::alloc
