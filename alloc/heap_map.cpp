@@ -198,7 +198,7 @@ bool draw_heap_map(unsigned placement, stats::RangeMap& map,
   walk.begin(placement, cells);
   constexpr size_t kExtents = 1024;
   for (bool done = false; !done;) {
-    const SlowPath slow;  // a signal handler must not wait for a lock that its thread holds
+    const alloc::SlowPath slow;  // a signal handler must not wait for a lock that its thread holds
     if (!slow.entered()) return false;
     done = walk.step(kExtents);
   }
