@@ -73,7 +73,9 @@ std::vector<const NamedEvent*> named_events(BandwidthSource source, const EventS
     const bool is_it =
         source == BandwidthSource::kImc
             ? name.starts_with("cas_count_read") || name.starts_with("cas_count_write")
-            : name == "read" || name == "write" || name == "data_reads" || name == "data_writes";
+            : name == "read" || name == "write" ||                // servers
+                  name == "data_read" || name == "data_write" ||  // clients
+                  name == "data_reads" || name == "data_writes";
     if (is_it) found.push_back(&event);
   }
   return found;

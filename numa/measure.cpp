@@ -60,14 +60,13 @@ class Target {
   void take_memory() {
     if (is_stopped()) return;
     const Bytes wanted = options_.chain + options_.traffic;
-    const Bytes free = free_memory(node_);
+    const size_t room = free_memory(node_).value / 2;  // the rest of the machine goes on
     size_t chain = options_.chain.value;
     size_t traffic = options_.traffic.value;
-    // Half of what is free: the rest of the machine goes on.
-    if (free.value != 0 && wanted.value > free.value / 2) {
+    if (room != 0 && wanted.value > room) {
       chain = static_cast<size_t>(static_cast<double>(chain) / static_cast<double>(wanted.value) *
-                                  static_cast<double>(free.value / 2));
-      traffic = free.value / 2 - chain;
+                                  static_cast<double>(room));
+      traffic = room - chain;
       result_.notes.push_back(
           "Node " + std::to_string(node_.value) + " has little free memory: its buffers are " +
           std::to_string((chain + traffic) >> 20) + " MiB instead of " +

@@ -99,10 +99,10 @@ void* make_chain(char* memory, size_t bytes) noexcept {
 uint64_t chase(void* start, const std::atomic<bool>& stop) noexcept {
   uint64_t steps = 0;
   void* at = start;
-  while (!stop.load(std::memory_order_relaxed)) {
+  do {
     for (unsigned step = 0; step < kStepsAtOnce; ++step) at = *static_cast<void* volatile*>(at);
     steps += kStepsAtOnce;
-  }
+  } while (!stop.load(std::memory_order_relaxed));
   return steps;
 }
 
@@ -113,19 +113,19 @@ uint64_t stream(Mix mix, char* memory, size_t bytes, unsigned delay,
   const size_t piece = delay > 100 ? kPiece / 64 : kPiece;
   const size_t third = bytes / 3 / kPiece * kPiece;
   const size_t end = mix == Mix::kTriad ? third : bytes;
-  while (!stop.load(std::memory_order_relaxed)) {
-    for (size_t at = 0; at < end && !stop.load(std::memory_order_relaxed); at += piece) {
-      const size_t length = std::min(piece, end - at);
-      if (mix == Mix::kReads) {
-        moved += read_piece(memory + at, length, delay);
-      } else if (mix == Mix::kTriad) {
-        moved += triad_piece(memory + at, memory + third + at, memory + 2 * third + at, length);
-      } else {
-        moved += modify_piece(memory + at, length, modified_every(mix));
-      }
+  if (end == 0) return 0;
+  size_t at = 0;
+  do {
+    const size_t length = std::min(piece, end - at);
+    if (mix == Mix::kReads) {
+      moved += read_piece(memory + at, length, delay);
+    } else if (mix == Mix::kTriad) {
+      moved += triad_piece(memory + at, memory + third + at, memory + 2 * third + at, length);
+    } else {
+      moved += modify_piece(memory + at, length, modified_every(mix));
     }
-    if (end == 0) break;
-  }
+    at = at + length == end ? 0 : at + length;
+  } while (!stop.load(std::memory_order_relaxed));
   return moved;
 }
 

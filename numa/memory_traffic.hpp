@@ -1,8 +1,8 @@
 /// \file
 /// What is done to memory to measure it: chasing pointers, and reading and writing it in streams.
 ///
-/// A stream works piece by piece, so that it can be stopped; its bytes are what goes over the memory bus: a line that is
-/// modified is read and written back.
+/// Work is done piece by piece, so that it can be stopped, and one piece in any case. A stream's bytes are what goes
+/// over the memory bus: a line that is modified is read and written back.
 
 #pragma once
 

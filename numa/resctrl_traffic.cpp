@@ -77,20 +77,24 @@ class Resctrl final : public TrafficCounter {
   };
 
   void take_group(const std::string& group, std::vector<ChannelTraffic>& traffic) {
-    const std::string data = group + "/mon_data";
+    const std::string data = group + "/mon_data/";
     for (const std::string& domain : folders(data)) {
       const auto cache = number_after(domain, kDomain);
       if (!cache) continue;
+      std::string path = data;
+      path += domain;
       bool is_divided = false;  // into sub-NUMA clusters, which are nodes
-      for (const std::string& part : folders(data + '/' + domain)) {
+      for (const std::string& part : folders(path)) {
         const auto node = number_after(part, kSubdomain);
         if (!node || *node >= kMaxNodes) continue;
         is_divided = true;
         NodeSet nodes;
         nodes.insert(NodeId{*node});
-        take_domain(data + '/' + domain + '/' + part, nodes, traffic);
+        std::string part_path = path;
+        part_path.append("/").append(part);
+        take_domain(part_path, nodes, traffic);
       }
-      if (!is_divided) take_domain(data + '/' + domain, domains_.of_last_cache(*cache), traffic);
+      if (!is_divided) take_domain(path, domains_.of_last_cache(*cache), traffic);
     }
   }
 
@@ -146,10 +150,10 @@ class Resctrl final : public TrafficCounter {
 
 std::unique_ptr<TrafficCounter> open_resctrl(const std::string& root, const MemoryDomains& domains,
                                              std::string& problem) noexcept {
-  const std::string data = root + kMount + "/mon_data";
+  const std::string data = root + kMount + "/mon_data/";
   std::string first;
   for (const std::string& name : folders(data)) {
-    if (number_after(name, kDomain)) first = data + '/' + name;
+    if (number_after(name, kDomain)) first = name;
   }
   if (first.empty()) {
     problem = folders(root + kMount).empty()
@@ -161,8 +165,9 @@ std::unique_ptr<TrafficCounter> open_resctrl(const std::string& root, const Memo
   for (const char* file : {"/mbm_total_bytes", "/mbm_local_bytes"}) {
     const bool is_needed =
         domains.with_memory().size() > 1 || file == std::string("/mbm_total_bytes");
-    if (is_needed && !std::ifstream(first + file)) {
-      problem = first + file + " cannot be read: the CPU does not count it, or it takes root";
+    if (is_needed && !std::ifstream(data + first + file)) {
+      problem =
+          data + first + file + " cannot be read: the CPU does not count it, or it takes root";
       return nullptr;
     }
   }

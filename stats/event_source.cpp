@@ -183,8 +183,9 @@ std::optional<EventSource> EventSource::read(const std::string& name, std::strin
     source.cpus_ = *cpus;
     break;
   }
-  for (const std::string& file : files_of(path + "/format").value_or(std::vector<std::string>())) {
-    const std::string field_path = path + "/format/" + file;
+  const std::string formats = path + "/format/";
+  for (const std::string& file : files_of(formats).value_or(std::vector<std::string>())) {
+    const std::string field_path = formats + file;
     const auto text = line_of(field_path);
     if (!text) return fail(field_path + " cannot be read");
     EventField field{.name = file};
@@ -193,9 +194,10 @@ std::optional<EventSource> EventSource::read(const std::string& name, std::strin
                           "config, config1 or config2, and bits below 64, as in config:0-7,32-35"));
     source.fields_.push_back(std::move(field));
   }
-  for (const std::string& file : files_of(path + "/events").value_or(std::vector<std::string>())) {
+  const std::string events = path + "/events/";
+  for (const std::string& file : files_of(events).value_or(std::vector<std::string>())) {
     const size_t dot = file.rfind('.');
-    const std::string event_path = path + "/events/" + file;
+    const std::string event_path = events + file;
     if (dot != std::string::npos) continue;  // what is said of an event: read with it
     const auto terms = line_of(event_path);
     if (!terms) return fail(event_path + " cannot be read");
