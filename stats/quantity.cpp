@@ -141,7 +141,7 @@ void write_duration(TextWriter& out, std::chrono::nanoseconds duration) noexcept
   constexpr struct {
     int64_t seconds;
     const char* name;
-  } kSteps[] = {{24 * 60 * 60, " d"}, {60 * 60, " h"}, {60, " min"}, {1, " s"}};
+  } kSteps[] = {{86400, " d"}, {3600, " h"}, {60, " min"}, {1, " s"}};
   for (size_t i = 0; i < std::size(kSteps); ++i) {
     if (seconds < kSteps[i].seconds && i + 1 < std::size(kSteps)) continue;
     out.number(seconds / kSteps[i].seconds).text(kSteps[i].name);

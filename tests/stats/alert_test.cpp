@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "made_snapshot.hpp"
@@ -283,6 +285,26 @@ TEST(Alert, IsShownAsAMetricWhileItsObjectLives) {
   EXPECT_EQ(exported("full"), std::nullopt);
   Watch later;
   EXPECT_TRUE(later.alerts().export_metric().has_value());
+}
+
+TEST(Alert, IsReadAsAMetricWhileOthersComeAndGo) {
+  std::atomic<bool> done{false};
+  std::atomic<size_t> wrong{0};
+  std::thread reader([&] {
+    while (!done) {
+      const std::optional<int64_t> value = exported("full");
+      if (value && *value != 0 && *value != 1) ++wrong;
+    }
+  });
+  for (int i = 0; i < 300; ++i) {
+    Watch watch;
+    ASSERT_TRUE(watch.alerts().export_metric().has_value());
+    watch.at(0s, 101);
+    watch.at(30s, 101);
+  }
+  done = true;
+  reader.join();
+  EXPECT_EQ(wrong, 0u);
 }
 
 TEST(Alert, IsShownUnderAtMostSoManyNames) {
