@@ -1,5 +1,6 @@
 // Traffic counted by memory controllers: one counter for each unit, event and socket.
 #include <algorithm>
+#include <utility>
 
 #include "controller_events.hpp"
 #include "numaheap/stats/event_source.hpp"
@@ -38,8 +39,8 @@ class Controllers final : public TrafficCounter {
         return -descriptor;
       }
       Counter& counter =
-          channel.counters.emplace_back(Counter{descriptor, event.bytes_per_count, {}});
-      (void)kernel_.read(descriptor, counter.last);
+          channel.counters.emplace_back(Counter{descriptor, event.bytes_per_count, {}, false});
+      counter.has_last = kernel_.read(descriptor, counter.last) == 0;
     }
     return 0;
   }
@@ -69,28 +70,33 @@ class Controllers final : public TrafficCounter {
     int descriptor;
     double bytes_per_count;
     PerfCount last;
+    bool has_last;
   };
   struct Channel {
     NodeSet nodes;
     std::vector<Counter> counters;
   };
 
+  /// Bytes are of the time since the last take: what was counted over a gap is lost, or the rate would be too high.
   void take(Counter& counter, ChannelTraffic& sum) {
     PerfCount now;
     if (kernel_.read(counter.descriptor, now) != 0) {
+      counter.has_last = false;
       sum.reason =
           "a memory controller's counter cannot be read any more: its CPUs went offline, or its "
           "driver";
       return;
     }
     const auto scaled = stats::scaled_difference(counter.last, now);
-    if (!scaled) {
-      sum.reason = "a memory controller's event got no counter: others hold them";
-      return;
-    }
     counter.last = now;
-    *sum.bytes += scaled->value * counter.bytes_per_count;
-    sum.counted = std::min(sum.counted, scaled->counted);
+    if (!std::exchange(counter.has_last, true)) {
+      sum.reason = "a memory controller's counter could not be read before";
+    } else if (!scaled) {
+      sum.reason = "a memory controller's event got no counter: others hold them";
+    } else {
+      *sum.bytes += scaled->value * counter.bytes_per_count;
+      sum.counted = std::min(sum.counted, scaled->counted);
+    }
   }
 
   PerfKernel& kernel_;

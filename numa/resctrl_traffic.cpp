@@ -122,7 +122,10 @@ class Resctrl final : public TrafficCounter {
     return {nodes, static_cast<double>(*read.bytes > without ? *read.bytes - without : 0), 1, {}};
   }
 
+  /// Bytes are of the time since the last take: what was counted over a gap is lost, or the rate would be too high.
   Read difference(const std::string& path) {
+    const auto [last, is_new] = last_.try_emplace(path);
+    const std::optional<uint64_t> before = std::exchange(last->second, std::nullopt);
     std::ifstream file(path);
     std::string text;
     if (!std::getline(file, text)) return {{}, path + " cannot be read"};
@@ -131,18 +134,17 @@ class Resctrl final : public TrafficCounter {
     const auto [rest, error] = std::from_chars(text.data(), end, now);
     if (error != std::errc() || rest != end)
       return {{}, path + " says \"" + text + "\""};  // "Unavailable", "Unassigned", "Error"
-    const auto [last, is_new] = last_.try_emplace(path, now);
-    const uint64_t before = last->second;
     last->second = now;
     if (is_new) return {0, {}};
-    if (now < before)
+    if (!before) return {{}, path + " could not be read before"};
+    if (now < *before)
       return {{}, path + " went back: the counter was given to somebody else meanwhile"};
-    return {now - before, {}};
+    return {now - *before, {}};
   }
 
   std::string mount_;
   MemoryDomains domains_;
-  std::map<std::string, uint64_t> last_;  // by file
+  std::map<std::string, std::optional<uint64_t>> last_;  // by file; nothing: could not be read
   std::map<std::string, Domain> domains_seen_;
 };
 

@@ -231,10 +231,20 @@ TEST(BandwidthMeter, HasNoFigureForANodeIfOneOfItsChannelsIsLost) {
   EXPECT_EQ(reading.node(NodeId{1})->bytes, std::nullopt);
   EXPECT_EQ(reading.node(NodeId{1})->reason,
             "a memory controller's event got no counter: others hold them");
+  const auto seven = [](const PerfEvent&, const PerfTarget&) { return uint64_t{7}; };
+  one_second(kernel, seven);
+  EXPECT_EQ(meter.read(kStart + 2s).node(NodeId{1})->bytes, 2u * 7 * 64)
+      << "without what came before";
   kernel.read_error = EIO;
-  EXPECT_EQ(meter.read(kStart + 2s).node(NodeId{0})->reason,
+  EXPECT_EQ(meter.read(kStart + 3s).node(NodeId{0})->reason,
             "a memory controller's counter cannot be read any more: its CPUs went offline, or its "
             "driver");
+  kernel.read_error = 0;
+  one_second(kernel, seven);
+  EXPECT_EQ(meter.read(kStart + 4s).node(NodeId{0})->reason,
+            "a memory controller's counter could not be read before");
+  one_second(kernel, seven);
+  EXPECT_EQ(meter.read(kStart + 5s).node(NodeId{0})->bytes, 2u * 7 * 64);
 }
 
 TEST(BandwidthMeter, HasNoFigureForMemoryThatNoCpuIsNearTo) {
@@ -350,11 +360,16 @@ TEST(BandwidthMeter, HasNoFigureWhileResctrlHasNone) {
               machine.root() + ResctrlMachine::domain(1) + "/mbm_local_bytes says \"" + text + '"');
   }
   machine.set(1, 5300, 5300);
-  EXPECT_EQ(meter.read(kStart + 10s).node(NodeId{1})->bytes, 300u);
+  EXPECT_EQ(
+      meter.read(kStart + 10s).node(NodeId{1})->reason,
+      machine.root() + ResctrlMachine::domain(1) + "/mbm_local_bytes could not be read before")
+      << "these bytes are of more than the last second";
+  machine.set(1, 5400, 5400);
+  EXPECT_EQ(meter.read(kStart + 11s).node(NodeId{1})->bytes, 100u);
   machine.set(1, 7, 7);
-  EXPECT_NE(meter.read(kStart + 11s).node(NodeId{1})->reason.find("went back"), std::string::npos);
+  EXPECT_NE(meter.read(kStart + 12s).node(NodeId{1})->reason.find("went back"), std::string::npos);
   machine.set(1, 17, 17);
-  EXPECT_EQ(meter.read(kStart + 12s).node(NodeId{1})->bytes, 10u);
+  EXPECT_EQ(meter.read(kStart + 13s).node(NodeId{1})->bytes, 10u);
 }
 
 TEST(BandwidthMeter, LosesTheCachesThatVanishFromResctrl) {
