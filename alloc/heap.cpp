@@ -55,7 +55,7 @@ bool Heap::start() noexcept {
     return false;
   }
   init_limits(settings_);
-  if (!settings_.system_backend) register_metrics();
+  register_metrics();  // of another back end too, whose figures then say why they are not there
   // release: pairs with the acquire in started(); publishes all that start() wrote.
   state_.store(State::kStarted, std::memory_order_release);
   return true;
