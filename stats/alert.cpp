@@ -20,11 +20,12 @@ bool is_beyond(const AlertRule& rule, double value, double threshold) noexcept {
 }
 
 void write_figure(TextWriter& out, const AlertFigure& figure) noexcept {
-  out.text(figure.metric);
+  write_escaped(out, figure.metric, Escaping::kLine);
   bool is_first = true;
   for (const LabelMatch& match : figure.labels) {
     if (match.key == nullptr) continue;
-    out.text(is_first ? "{" : ",").text(match.key).text("=\"");
+    write_escaped(out.text(is_first ? "{" : ","), match.key, Escaping::kLine);
+    out.text("=\"");
     if (match.label.kind() == Label::Kind::kNumber) {
       out.number(static_cast<int64_t>(match.label.number()));
     } else if (match.label.kind() == Label::Kind::kText) {
@@ -158,7 +159,8 @@ void Alerts::write_line(const AlertStatus& status) noexcept {
   TextWriter out(line, sizeof line);
   out.text("alert ").text(rule.name).text(" (").text(name(rule.severity)).text(") ");
   if (!status.value) {
-    out.text("cannot be examined: ").text(status.missing).text(": ").text(status.because);
+    write_escaped(out.text("cannot be examined: "), status.missing, Escaping::kLine);
+    out.text(": ").text(status.because);
   } else {
     out.text(name(status.state)).text(": ");
     write_figure(out, rule.figure);
@@ -166,15 +168,14 @@ void Alerts::write_line(const AlertStatus& status) noexcept {
     out.text(" is ");
     write_quantity(out, *status.value, status.unit);
     const bool fires = status.state == AlertState::kFiring;
-    out.text(fires == rule.below ? (fires ? ", below " : ", not above ")
-                                 : (fires ? ", above " : ", not below "));
+    out.text(fires ? ", " : ", no longer ").text(rule.below ? "below " : "above ");
     write_quantity(out, fires ? rule.threshold : rule.clear, status.unit);
     if (fires) {
       out.text(" for ");
       write_duration(out, status.since - status.beyond_since);
     }
   }
-  if (*rule.text != 0) out.text(". ").text(rule.text);
+  if (*rule.text != 0) write_escaped(out.text(". "), rule.text, Escaping::kLine);
   log_(log_context_, {line, std::min(out.length(), sizeof line - 1)});
 }
 

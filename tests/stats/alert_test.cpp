@@ -181,8 +181,25 @@ TEST(Alert, WritesALineForEachChangeThatMatters) {
           "alert full (warning) firing: used_bytes{node=\"1\"} is 2 KiB, above 100 B for 45 s. "
           "Look at it.",
           "alert full (warning) cannot be examined: used_bytes: it has no sample. Look at it.",
-          "alert full (warning) resolved: used_bytes{node=\"1\"} is 10 B, not above 80 B. "
+          "alert full (warning) resolved: used_bytes{node=\"1\"} is 10 B, no longer above 80 B. "
           "Look at it."}));
+}
+
+TEST(Alert, WritesOneLineWhateverItsTextsHold) {
+  AlertRule rule = kRule;
+  rule.text = "Two\nlines.\x1b[2J";
+  rule.figure.metric = "no\nsuch";
+  rule.figure.labels[0] = {"a\nb", "c\nd"};
+  Watch watch(rule);
+  watch.without_value_at(0s);
+  MadeSnapshot made;
+  made.add("no\nsuch", 101, Unit::kBytes, {{"a\nb", "c\nd"}});
+  watch.at(10s, made.get());
+  watch.at(40s, made.get());
+  ASSERT_EQ(watch.lines().size(), 2u);
+  for (const std::string& line : watch.lines()) {
+    for (const char c : line) EXPECT_GE(c, ' ') << line;
+  }
 }
 
 TEST(Alert, IsDueAtFirstAndThenEveryPeriod) {

@@ -68,7 +68,7 @@ struct AlertStatus {
   std::optional<double> value;    ///< At the last sample.
   Unit unit = Unit::kCount;       ///< Of the value.
   const char* missing = nullptr;  ///< The metric for want of which there is no value ...
-  const char* because = nullptr;  ///< ... and why.
+  const char* because = nullptr;  ///< ... and why; lives as long as the snapshot's texts.
 };
 
 /// Called when an alert fires or is resolved, out of sample().

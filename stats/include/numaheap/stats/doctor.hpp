@@ -101,6 +101,7 @@ NH_API bool set_thresholds(Thresholds& thresholds, std::string_view text,
 enum class Verdict : uint8_t { kFine, kFound, kNotExamined };
 NH_API const char* name(Verdict verdict) noexcept;
 
+/// Its texts live as long as the snapshot's.
 struct Finding {
   const RuleInfo* rule = nullptr;
   Verdict verdict = Verdict::kNotExamined;
