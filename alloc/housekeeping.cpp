@@ -42,7 +42,7 @@ void merge_if_growing(PlacementHeap& placement) noexcept {
 Bytes due(Bytes dirty) noexcept {
   const int64_t decay_ms = g_heap.settings().dirty_decay_ms;
   if (decay_ms < 0) return {};
-  const size_t ticks = static_cast<size_t>(decay_ms) / (8 * kTickMs) + 1;
+  const size_t ticks = static_cast<size_t>(decay_ms) / (size_t{8} * kTickMs) + 1;
   constexpr size_t kLeast = size_t{64} << 10;
   const size_t share = dirty.value / ticks > kLeast ? dirty.value / ticks : kLeast;
   return share < kTickBytes.value ? Bytes{share} : kTickBytes;

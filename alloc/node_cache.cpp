@@ -147,8 +147,8 @@ bool fill_bin(ThreadState& thread, HeapCache& cache, SizeClass c) noexcept {
   // Large blocks take the arena's extent path one by one: no more of them than are asked for.
   if (kClassSizes[c] > detail::kMaxSmall || want == 0) want = 1;
   if (books.next_fill < batch)
-    books.next_fill =
-        static_cast<uint16_t>(2u * books.next_fill < batch ? 2u * books.next_fill : batch);
+    books.next_fill = static_cast<uint16_t>(
+        size_t{2} * books.next_fill < batch ? size_t{2} * books.next_fill : batch);
   void** const top = bin.top.load(std::memory_order_relaxed);
   const size_t got = placement.arena.take(c, top, want);
   for (size_t i = 0; i < got; ++i) g_heap.mark_block(top[i], c, kClassSizes[c]);

@@ -16,7 +16,7 @@
 
 namespace numaheap::alloc::valgrind {
 
-#ifdef RUNNING_ON_VALGRIND
+#if defined(RUNNING_ON_VALGRIND) && !defined(NVALGRIND)
 
 /// Memcheck, that is: other tools (callgrind) see the heap as it is.
 inline bool running() noexcept {

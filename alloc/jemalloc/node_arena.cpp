@@ -1,5 +1,6 @@
 #include "jemalloc/node_arena.hpp"
 
+#include <cstdarg>
 #include <cstdio>
 
 #include "numaheap/base/check.hpp"
@@ -12,14 +13,32 @@ namespace {
 
 constexpr size_t kLargestRefillClass = size_t{32} << 10;  // jemalloc's own caches hold no more
 
-/// A number of jemalloc's control tree; 0 if there is none of that name.
-template <class T, class... Indexes>
-T read_number(const char* format, Indexes... indexes) noexcept {
-  char name[64];
-  snprintf(name, sizeof name, format, indexes...);
+/// The name of something in jemalloc's control tree.
+class ControlName {
+ public:
+  [[gnu::format(printf, 2, 3)]] ControlName(const char* format, ...) noexcept {
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text_, sizeof text_, format, values);
+    va_end(values);
+  }
+  [[nodiscard]] const char* text() const noexcept { return text_; }
+
+ private:
+  char text_[64];
+};
+
+/// A number of the control tree; 0 if there is none of that name.
+template <class T>
+T read_number(const ControlName& name) noexcept {
   T value = 0;
   size_t size = sizeof value;
-  return nh_je_mallctl(name, &value, &size, nullptr, 0) == 0 ? value : 0;
+  return nh_je_mallctl(name.text(), &value, &size, nullptr, 0) == 0 ? value : 0;
+}
+
+/// Makes an arena do something. \pre there is such a name.
+void act(const ControlName& name, void* argument = nullptr, size_t size = 0) noexcept {
+  NH_CHECK(nh_je_mallctl(name.text(), nullptr, nullptr, argument, size) == 0);
 }
 
 }  // namespace
@@ -84,11 +103,10 @@ bool NodeArena::create() noexcept {
   unsigned arena = 0;
   size_t size = sizeof arena;
   extent_hooks_t* hooks = &hooks_.hooks;
-  if (nh_je_mallctl("arenas.create", &arena, &size, &hooks, sizeof hooks) != 0) return false;
-  char name[64];
-  snprintf(name, sizeof name, "arena.%u.dirty_decay_ms", arena);
+  constexpr size_t kPointer = sizeof(void*);  // which is what is handed over
+  if (nh_je_mallctl("arenas.create", &arena, &size, &hooks, kPointer) != 0) return false;
   ssize_t decay = dirty_decay_ms_;
-  NH_CHECK(nh_je_mallctl(name, nullptr, nullptr, &decay, sizeof decay) == 0);
+  act({"arena.%u.dirty_decay_ms", arena}, &decay, sizeof decay);
   number_.store(static_cast<int>(arena) + 1,
                 std::memory_order_release);  // release: pairs with the acquire in index()
   return true;
@@ -226,16 +244,12 @@ void NodeArena::release_unused() noexcept {
 
 void NodeArena::release_extents() noexcept {
   if (index() == kNone) return;
-  char name[64];
-  snprintf(name, sizeof name, "arena.%d.purge", index());
-  NH_CHECK(nh_je_mallctl(name, nullptr, nullptr, nullptr, 0) == 0);
+  act(ControlName("arena.%d.purge", index()));
 }
 
 void NodeArena::decay() noexcept {
   if (index() == kNone) return;
-  char name[64];
-  snprintf(name, sizeof name, "arena.%d.decay", index());
-  NH_CHECK(nh_je_mallctl(name, nullptr, nullptr, nullptr, 0) == 0);
+  act(ControlName("arena.%d.decay", index()));
 }
 
 ArenaStatistics NodeArena::statistics() noexcept {
@@ -246,16 +260,16 @@ ArenaStatistics NodeArena::statistics() noexcept {
   size_t size = sizeof epoch;
   nh_je_mallctl("epoch", &epoch, &size, &epoch, size);
   constexpr size_t kPage = detail::kPage;
-  result.allocated.value = read_number<size_t>("stats.arenas.%d.small.allocated", arena) +
-                           read_number<size_t>("stats.arenas.%d.large.allocated", arena);
-  result.active.value = read_number<size_t>("stats.arenas.%d.pactive", arena) * kPage;
-  result.dirty.value = read_number<size_t>("stats.arenas.%d.pdirty", arena) * kPage;
-  result.muzzy.value = read_number<size_t>("stats.arenas.%d.pmuzzy", arena) * kPage;
-  result.resident.value = read_number<size_t>("stats.arenas.%d.resident", arena);
-  result.mapped.value = read_number<size_t>("stats.arenas.%d.mapped", arena);
-  result.retained.value = read_number<size_t>("stats.arenas.%d.retained", arena);
-  result.metadata.value = read_number<size_t>("stats.arenas.%d.base", arena) +
-                          read_number<size_t>("stats.arenas.%d.internal", arena);
+  result.allocated.value = read_number<size_t>({"stats.arenas.%d.small.allocated", arena}) +
+                           read_number<size_t>({"stats.arenas.%d.large.allocated", arena});
+  result.active.value = read_number<size_t>({"stats.arenas.%d.pactive", arena}) * kPage;
+  result.dirty.value = read_number<size_t>({"stats.arenas.%d.pdirty", arena}) * kPage;
+  result.muzzy.value = read_number<size_t>({"stats.arenas.%d.pmuzzy", arena}) * kPage;
+  result.resident.value = read_number<size_t>({"stats.arenas.%d.resident", arena});
+  result.mapped.value = read_number<size_t>({"stats.arenas.%d.mapped", arena});
+  result.retained.value = read_number<size_t>({"stats.arenas.%d.retained", arena});
+  result.metadata.value = read_number<size_t>({"stats.arenas.%d.base", arena}) +
+                          read_number<size_t>({"stats.arenas.%d.internal", arena});
   BinStatistics bins[64];
   const size_t count = bin_statistics(bins);
   for (const BinStatistics& bin : std::span(bins).first(count)) {
@@ -267,14 +281,15 @@ ArenaStatistics NodeArena::statistics() noexcept {
 size_t NodeArena::bin_statistics(std::span<BinStatistics> rows) noexcept {
   const int arena = index();
   if (arena == kNone) return 0;
-  const size_t bins = read_number<unsigned>("arenas.nbins");
+  const size_t bins = read_number<unsigned>({"arenas.nbins"});
   for (size_t i = 0; i < bins && i < rows.size(); ++i) {
-    rows[i].block_bytes = read_number<size_t>("arenas.bin.%zu.size", i);
-    rows[i].blocks_per_slab = read_number<uint32_t>("arenas.bin.%zu.nregs", i);
-    rows[i].slab_bytes = read_number<size_t>("arenas.bin.%zu.slab_size", i);
-    rows[i].blocks = read_number<size_t>("stats.arenas.%d.bins.%zu.curregs", arena, i);
-    rows[i].slabs = read_number<size_t>("stats.arenas.%d.bins.%zu.curslabs", arena, i);
-    rows[i].nonfull_slabs = read_number<size_t>("stats.arenas.%d.bins.%zu.nonfull_slabs", arena, i);
+    rows[i].block_bytes = read_number<size_t>({"arenas.bin.%zu.size", i});
+    rows[i].blocks_per_slab = read_number<uint32_t>({"arenas.bin.%zu.nregs", i});
+    rows[i].slab_bytes = read_number<size_t>({"arenas.bin.%zu.slab_size", i});
+    rows[i].blocks = read_number<size_t>({"stats.arenas.%d.bins.%zu.curregs", arena, i});
+    rows[i].slabs = read_number<size_t>({"stats.arenas.%d.bins.%zu.curslabs", arena, i});
+    rows[i].nonfull_slabs =
+        read_number<size_t>({"stats.arenas.%d.bins.%zu.nonfull_slabs", arena, i});
   }
   return bins < rows.size() ? bins : rows.size();
 }

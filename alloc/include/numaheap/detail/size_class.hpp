@@ -47,7 +47,7 @@ constexpr size_t size_of_class(SizeClass c) {
   if (c < kFirstClass) return 0;
   const unsigned i = c - kFirstClass;
   if (i == 0) return 8;
-  if (i <= 8) return i * 16;
+  if (i <= 8) return size_t{i} * 16;
   const unsigned doubling = (i - 9) / 4;
   const unsigned step = (i - 9) % 4;
   return (size_t{128} << doubling) + ((size_t{32} << doubling) * (step + 1));
