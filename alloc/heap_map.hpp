@@ -28,6 +28,9 @@ class HeapMapWalk {
   /// \returns true when the map is whole.
   bool step(size_t extents) noexcept;
 
+  /// What was drawn so far is left.
+  void abandon() noexcept { pass_ = Pass::kDone; }
+
   [[nodiscard]] bool is_under_way() const noexcept { return pass_ != Pass::kDone; }
   [[nodiscard]] unsigned placement() const noexcept { return placement_; }
   [[nodiscard]] const stats::RangeMap& map() const noexcept { return map_; }

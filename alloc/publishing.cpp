@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "heap.hpp"
+#include "map_publishing.hpp"
 #include "numaheap/alloc.hpp"
 #include "numaheap/stats/publisher.hpp"
 #include "report.hpp"
@@ -30,6 +31,7 @@ void publish(stats::Freshness freshness) noexcept {
   const Status open = g_publisher.open();
   if (open) {
     g_publisher.publish(stats::Detail::kPerThread, freshness);
+    publish_maps(g_publisher.map_wanted_until(), freshness == stats::Freshness::kRefresh);
   } else {
     report_once(
         ReportKind::kSetting,
@@ -96,6 +98,7 @@ void publish_if_due() noexcept {
 
 void publishing_after_fork_in_child() noexcept {
   g_publisher.after_fork_in_child();
+  map_publishing_after_fork_in_child();
   g_publishing.store(false, std::memory_order_relaxed);  // one thread is left
   g_thread_started.store(false, std::memory_order_relaxed);
 }

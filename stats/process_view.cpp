@@ -17,6 +17,7 @@
 #include <fstream>
 #include <utility>
 
+#include "foreign_file.hpp"
 #include "segment_layout.hpp"
 
 namespace numaheap::stats {
@@ -29,55 +30,12 @@ constexpr char kNotPublishing[] =
     "it publishes nothing: it does not run on numaheap, has not run on it for a tenth of a second, "
     "or "
     "was started with NUMAHEAP_PUBLISH_MS=0";
-constexpr char kMayNot[] =
-    "the kernel does not let you look into this process (ptrace access check: another user's, or "
-    "not dumpable)";
-
-std::string proc_path(int pid, const char* rest) { return "/proc/" + std::to_string(pid) + rest; }
-
 bool is_number(const char* text) {
   return *text != 0 &&
          std::all_of(text, text + std::strlen(text), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// The memfd among a process' open files. \returns its path; empty if there is none or it may not be seen.
-std::string find_file(int pid, int& error) {
-  const std::string folder = proc_path(pid, "/fd");
-  DIR* files = opendir(folder.c_str());
-  if (files == nullptr) {
-    error = errno;
-    return {};
-  }
-  const std::string wanted = std::string("/memfd:") + kSegmentName + " (deleted)";
-  std::string found;
-  while (const dirent* entry = readdir(files)) {
-    if (!is_number(entry->d_name)) continue;
-    const std::string path = folder + "/" + entry->d_name;
-    char target[64];
-    const ssize_t length = readlink(path.c_str(), target, sizeof target);
-    if (length > 0 && wanted == std::string_view(target, static_cast<size_t>(length))) found = path;
-  }
-  closedir(files);
-  return found;
-}
-
-/// Where the segment is mapped in a process that has closed its file. \returns 0 if it is not.
-uint64_t find_mapping(int pid) {
-  std::ifstream maps(proc_path(pid, "/maps"));
-  const std::string wanted = std::string("/memfd:") + kSegmentName + " (deleted)";
-  for (std::string line; std::getline(maps, line);) {
-    if (line.ends_with(wanted)) return std::strtoull(line.c_str(), nullptr, 16);
-  }
-  return 0;
-}
-
 Error invalid(const char* text) { return {ErrorCode::kInvalidArgument, 0, text}; }
-
-nanoseconds monotonic_now() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return std::chrono::seconds(t.tv_sec) + nanoseconds(t.tv_nsec);
-}
 
 }  // namespace
 
@@ -201,32 +159,26 @@ Result<ProcessView> ProcessView::open(int pid) noexcept {
   if (pid <= 0 || (kill(pid, 0) != 0 && errno == ESRCH))
     return Error{ErrorCode::kNotFound, ESRCH, "there is no such process"};
   // Owns the pidfd, taken first: what is found in /proc after that is of this process, or it has ended.
-  ProcessView view(pid, static_cast<int>(syscall(SYS_pidfd_open, pid, 0u)), -1, 0);
-  int error = 0;
-  const std::string path = find_file(pid, error);
-  if (!path.empty()) {
-    view.file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (view.file_ < 0) error = errno;
-  } else if (error == 0) {
-    view.at_ = find_mapping(pid);
-    if (view.at_ == 0) return Error{ErrorCode::kNotFound, 0, kNotPublishing};
-    view.file_ = ::open(proc_path(pid, "/mem").c_str(), O_RDONLY | O_CLOEXEC);
-    if (view.file_ < 0) error = errno;
+  ProcessView view(pid, static_cast<int>(syscall(SYS_pidfd_open, pid, 0u)));
+  const Result<ForeignFile> file = open_published(pid, kSegmentName);
+  if (!file) {
+    if (file.error().code != ErrorCode::kNotFound || file.error().system_errno != 0)
+      return file.error();
+    return Error{ErrorCode::kNotFound, 0, kNotPublishing};
   }
-  if (view.file_ >= 0) return view;
-  if (error == EACCES || error == EPERM) return Error{ErrorCode::kNotPermitted, error, kMayNot};
-  return Error{ErrorCode::kNotFound, error, "the process has ended"};
+  view.snapshots_ = *file;
+  return view;
 }
 
 ProcessView::ProcessView(ProcessView&& other) noexcept
     : pid_(other.pid_),
       process_(std::exchange(other.process_, -1)),
-      file_(std::exchange(other.file_, -1)),
-      at_(other.at_) {}
+      snapshots_(std::exchange(other.snapshots_, {})),
+      maps_(std::exchange(other.maps_, {})) {}
 
 ProcessView::~ProcessView() {
-  if (process_ >= 0) close(process_);
-  if (file_ >= 0) close(file_);
+  for (const int file : {process_, snapshots_.file, maps_.file})
+    if (file >= 0) close(file);
 }
 
 bool ProcessView::has_ended() const noexcept {
@@ -241,13 +193,14 @@ Result<std::unique_ptr<ForeignSnapshot>> ProcessView::read() noexcept {
   std::vector<char> copy(kSegmentBytes);
   const auto sequence_of = [&] {
     uint64_t sequence = 1;
-    const off_t at = static_cast<off_t>(at_ + offsetof(SegmentHeader, sequence));
-    return pread(file_, &sequence, sizeof sequence, at) == sizeof sequence ? sequence : 1;
+    const off_t at = static_cast<off_t>(snapshots_.at + offsetof(SegmentHeader, sequence));
+    return pread(snapshots_.file, &sequence, sizeof sequence, at) == sizeof sequence ? sequence : 1;
   };
   for (int i = 0; i < kTries; ++i) {
     const uint64_t before = sequence_of();
     if (before % 2 == 0) {
-      const ssize_t got = pread(file_, copy.data(), copy.size(), static_cast<off_t>(at_));
+      const ssize_t got =
+          pread(snapshots_.file, copy.data(), copy.size(), static_cast<off_t>(snapshots_.at));
       if (got < 0) return Error{ErrorCode::kNotFound, errno, "the process has ended"};
       if (sequence_of() == before)
         return read_segment({copy.data(), static_cast<size_t>(got)}, monotonic_now());

@@ -1,9 +1,7 @@
 #include "numaheap/stats/publisher.hpp"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,9 +21,6 @@ static_assert(sizeof(SegmentHeader) +
                   kMostMetrics * (sizeof(SegmentMetric) + sizeof(SegmentAbsence)) +
                   kMostSamples * sizeof(SegmentSample) <
               kSegmentBytes * 3 / 4);  // the rest is for texts
-/// Beyond what programs that close or count "all" their files usually reach for.
-constexpr int kLowestFile = 100;
-
 /// Appends records and texts to a segment, from its end of the header on.
 class SegmentWriter {
  public:
@@ -68,19 +63,6 @@ class SegmentWriter {
   uint32_t texts_ = 0;
   Recent recent_[kRecent];
 };
-
-Error refused(const char* text) {
-  const int error = errno;
-  const ErrorCode code = error == ENOMEM || error == ENOSPC  ? ErrorCode::kNoMemory
-                         : error == EPERM || error == EACCES ? ErrorCode::kNotPermitted
-                                                             : ErrorCode::kSystem;
-  return {code, error, text};
-}
-
-unsigned long inode_of(int file) {
-  struct stat about {};
-  return fstat(file, &about) == 0 ? about.st_ino : 0;
-}
 
 /// All metrics at one moment.
 struct MetricList {
@@ -129,40 +111,27 @@ void write_sample(const Sample& sample, uint64_t metric, SegmentWriter& writer,
 
 Status Publisher::open() noexcept {
   if (is_open()) return numaheap::Unit{};
-  const int low = memfd_create(kSegmentName, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (low < 0) return refused("memfd_create(2) failed");
-  file_ = fcntl(low, F_DUPFD_CLOEXEC, kLowestFile);
-  if (file_ < 0) {
-    file_ = low;  // RLIMIT_NOFILE is that low
-  } else {
-    ::close(low);
+  if (!file_.is_open()) {
+    Status opened = file_.open(kSegmentName, kSegmentBytes);
+    if (!opened) return opened;
   }
-  void* segment = MAP_FAILED;
-  if (ftruncate(file_, kSegmentBytes) == 0) {
-    // A reader's mapping of it must not lose its pages.
-    (void)fcntl(file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    segment = mmap(nullptr, kSegmentBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
-  }
-  void* samples = segment == MAP_FAILED
-                      ? MAP_FAILED
-                      : mmap(nullptr, kMostSamples * sizeof(Sample), PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (samples == MAP_FAILED || madvise(segment, kSegmentBytes, MADV_DONTFORK) != 0 ||
-      madvise(samples, kMostSamples * sizeof(Sample), MADV_DONTFORK) != 0) {
-    const Error error = refused("there is no memory for the published snapshot");
-    if (samples != MAP_FAILED) munmap(samples, kMostSamples * sizeof(Sample));
-    if (segment != MAP_FAILED) munmap(segment, kSegmentBytes);
-    ::close(file_);
-    file_ = -1;
-    return error;
-  }
-  inode_ = inode_of(file_);
+  constexpr size_t kBytes = kMostSamples * sizeof(Sample);
+  void* samples = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (samples == MAP_FAILED)
+    return Error{ErrorCode::kNoMemory, errno, "there is no memory for a snapshot"};
+  (void)madvise(samples, kBytes, MADV_DONTFORK);  // a child would only keep it
   samples_ = static_cast<Sample*>(samples);
-  segment_ = segment;
-  auto* header = new (segment) SegmentHeader{};
+  auto* header = new (file_.memory()) SegmentHeader{};
   header->layout = kSegmentLayout;
   header->pid = static_cast<uint32_t>(getpid());
   return numaheap::Unit{};
+}
+
+std::chrono::nanoseconds Publisher::map_wanted_until() const noexcept {
+  NH_ASSERT(is_open());
+  // relaxed: a viewer writes it, and nothing with it
+  return std::chrono::nanoseconds(reinterpret_cast<SegmentHeader*>(file_.memory())
+                                      ->map_wanted_until_ns.load(std::memory_order_relaxed));
 }
 
 void Publisher::publish(Detail detail, Freshness freshness) noexcept {
@@ -171,14 +140,14 @@ void Publisher::publish(Detail detail, Freshness freshness) noexcept {
   Absence absences[kMostMetrics];
   find_absent(snapshot, detail, absences);
 
-  auto& header = *static_cast<SegmentHeader*>(segment_);
+  auto& header = *reinterpret_cast<SegmentHeader*>(file_.memory());
   const uint64_t sequence = header.sequence.load(std::memory_order_relaxed);
   header.sequence.store(sequence + 1, std::memory_order_relaxed);
   // release fence: who sees one of the writes below sees the odd sequence (the reader's acquire fence).
   std::atomic_thread_fence(std::memory_order_release);
 
   const MetricList metrics;
-  SegmentWriter writer(static_cast<char*>(segment_));
+  SegmentWriter writer(file_.memory());
   auto* metric = writer.records<SegmentMetric>(metrics.count, header.metrics_at);
   auto* sample = writer.records<SegmentSample>(snapshot.samples.size(), header.samples_at);
   auto* absence = writer.records<SegmentAbsence>(snapshot.absent.size(), header.absences_at);
@@ -206,16 +175,13 @@ void Publisher::publish(Detail detail, Freshness freshness) noexcept {
 }
 
 void Publisher::close() noexcept {
-  if (!is_open()) return;
-  munmap(samples_, kMostSamples * sizeof(Sample));
-  munmap(segment_, kSegmentBytes);
-  after_fork_in_child();
+  if (samples_ != nullptr) munmap(samples_, kMostSamples * sizeof(Sample));
+  samples_ = nullptr;
+  file_.close();
 }
 
 void Publisher::after_fork_in_child() noexcept {
-  if (file_ >= 0 && inode_of(file_) == inode_) ::close(file_);
-  file_ = -1;
-  segment_ = nullptr;
+  file_.after_fork_in_child();
   samples_ = nullptr;
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "numaheap/stats/metric.hpp"
+#include "numaheap/stats/range_map.hpp"
 
 namespace numaheap::stats {
 
@@ -19,7 +20,7 @@ namespace numaheap::stats {
 inline constexpr char kSegmentName[] = "numaheap";
 inline constexpr uint64_t kSegmentMagic = 0x70616568616d756e;  // "numaheap"
 /// Grows with every change of what follows.
-inline constexpr uint32_t kSegmentLayout = 1;
+inline constexpr uint32_t kSegmentLayout = 2;
 inline constexpr uint32_t kSegmentBytes = 1u << 20;
 
 struct SegmentHeader {
@@ -38,6 +39,8 @@ struct SegmentHeader {
   uint32_t absences_at;
   uint32_t texts_at;
   uint32_t text_bytes;
+  /// CLOCK_MONOTONIC: until then the maps are drawn, too. A viewer writes it, and nothing else.
+  std::atomic<int64_t> map_wanted_until_ns;
 };
 
 struct SegmentMetric {
@@ -65,6 +68,25 @@ struct SegmentSample {
 struct SegmentAbsence {
   uint32_t metric;  ///< Its index.
   uint32_t why;
+};
+
+/// Maps are in a memfd of this name: a MapSegmentHeader, and from kMapsAt on a SegmentMap for each range. A map that was
+/// never published has the sequence 0.
+inline constexpr char kMapSegmentName[] = "numaheap-map";
+inline constexpr size_t kMapsAt = 4096;
+
+struct MapSegmentHeader {
+  uint64_t magic;
+  uint32_t layout;  ///< kSegmentLayout, too.
+  uint32_t pid;
+  uint32_t ranges;
+};
+
+struct SegmentMap {
+  std::atomic<uint64_t> sequence;  ///< As SegmentHeader's.
+  int64_t published_ns;
+  RangeMap map;
+  MapCell cells[RangeMap::kMostCells];
 };
 
 }  // namespace numaheap::stats

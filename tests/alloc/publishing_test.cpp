@@ -105,8 +105,9 @@ NH_OWN_PROCESS(IsIdle) {
   Result<ProcessView> view = ProcessView::open(getpid());
   const auto age_below = [&](std::chrono::nanoseconds age) {
     const auto read = view->read();
+    int64_t allocated = 0;
     return read && (*read.value()).age() < age &&
-           (*read.value()).snapshot().find(stats::kAllocatedBytes) != nullptr;
+           (*read.value()).snapshot().sum(stats::kAllocatedBytes, allocated);
   };
   for (int i = 0; i < 3; ++i) {
     bool fresh = false;

@@ -1,5 +1,5 @@
 /// \file
-/// ProcessView: the snapshots that another process publishes, read without its noticing.
+/// ProcessView: the snapshots and maps that another process publishes, read without its noticing.
 ///
 /// Nothing is attached, stopped or asked: the file is the other's memfd by way of /proc/PID/fd, or, where the program
 /// has closed it, its memory by way of /proc/PID/mem. The kernel's ptrace check decides who may.
@@ -15,6 +15,7 @@
 
 #include "numaheap/base/api.h"
 #include "numaheap/base/result.hpp"
+#include "numaheap/stats/range_map.hpp"
 #include "numaheap/stats/registry.hpp"
 
 namespace numaheap::stats {
@@ -47,6 +48,19 @@ class ForeignSnapshot {
 [[nodiscard]] NH_API Result<std::unique_ptr<ForeignSnapshot>> read_segment(
     std::span<const char> segment, std::chrono::nanoseconds now) noexcept;
 
+/// One range of another process.
+struct ForeignMap {
+  RangeMap map;
+  std::vector<MapCell> cells;
+  std::chrono::nanoseconds age{0};
+};
+
+/// An open file of another process, or its memory; `at` is where what is looked for starts.
+struct ForeignFile {
+  int file = -1;
+  uint64_t at = 0;
+};
+
 class ProcessView {
  public:
   /// \returns kNotFound if there is no such process, or it publishes nothing; kNotPermitted.
@@ -63,17 +77,23 @@ class ProcessView {
   /// \returns kNotFound once the process has ended; otherwise as read_segment().
   [[nodiscard]] NH_API Result<std::unique_ptr<ForeignSnapshot>> read() noexcept;
 
+  /// Its ranges as maps, cell by cell, which it draws only while somebody looks: asking also says that one is wanted for
+  /// the next five seconds. A map is at most some seconds old while the process allocates, one with
+  /// NUMAHEAP_BACKGROUND=on.
+  /// \returns kNotFound if none has been drawn yet, or the process has ended; kInvalidArgument for another layout;
+  ///          kNotPermitted.
+  [[nodiscard]] NH_API Result<std::vector<ForeignMap>> read_map() noexcept;
+
   /// Whether the process has ended: also when nobody has waited for it yet, or its pid is another's by now.
   [[nodiscard]] NH_API bool has_ended() const noexcept;
 
  private:
-  ProcessView(int pid, int process, int file, uint64_t at)
-      : pid_(pid), process_(process), file_(file), at_(at) {}
+  ProcessView(int pid, int process) : pid_(pid), process_(process) {}
 
   int pid_;
   int process_;  ///< A pidfd; -1 where the kernel has none (before 5.3).
-  int file_;
-  uint64_t at_;  ///< Where the segment starts in the file: 0, or its address.
+  ForeignFile snapshots_;
+  ForeignFile maps_;
 };
 
 /// Processes of this name (/proc/PID/comm, as ps -C), lowest pid first.

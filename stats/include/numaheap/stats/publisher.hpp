@@ -2,14 +2,16 @@
 /// Publisher: puts snapshots where other processes can read them, so that `numaheap top` and its kin need not stop,
 /// attach to or ask this one.
 ///
-/// The place is a memfd, which others open as /proc/PID/fd/N: whether they may is the kernel's ptrace check. A forked
-/// child does not inherit the mapping and closes the file, so it never shows its parent's figures as its own.
+/// The place is a PublishedFile, so a forked child does not show its parent's figures as its own.
 /// Threads: one at a time; who calls sees to that. Cost: that of take_snapshot() and some 10 ns a sample.
 
 #pragma once
 
+#include <chrono>
+
 #include "numaheap/base/api.h"
 #include "numaheap/base/result.hpp"
+#include "numaheap/stats/published_file.hpp"
 #include "numaheap/stats/registry.hpp"
 
 namespace numaheap::stats {
@@ -23,11 +25,15 @@ class Publisher {
   /// Makes the memfd (1 MiB of address space, backed as far as it is used) and the room for a snapshot.
   /// \returns kNoMemory, kNotPermitted or kSystem with errno; calling it again tries again.
   NH_API Status open() noexcept;
-  [[nodiscard]] bool is_open() const noexcept { return segment_ != nullptr; }
+  [[nodiscard]] bool is_open() const noexcept { return samples_ != nullptr; }
 
   /// Takes a snapshot and puts it in the place of the last. What there is no room for is counted as left out.
   /// \pre is_open().
   NH_API void publish(Detail detail, Freshness freshness) noexcept;
+
+  /// Until when, by CLOCK_MONOTONIC, somebody wants to see maps, too (ProcessView::read_map() asks for them).
+  /// \pre is_open().
+  [[nodiscard]] NH_API std::chrono::nanoseconds map_wanted_until() const noexcept;
 
   /// Gives the memfd back.
   NH_API void close() noexcept;
@@ -35,11 +41,8 @@ class Publisher {
   NH_API void after_fork_in_child() noexcept;
 
  private:
-  void* segment_ = nullptr;
+  PublishedFile file_;
   Sample* samples_ = nullptr;
-  int file_ = -1;
-  unsigned long inode_ =
-      0;  ///< A program that closes all files may have given the number to another.
 };
 
 }  // namespace numaheap::stats
