@@ -66,7 +66,8 @@ std::optional<Quantity> parse_quantity(std::string_view text) noexcept {
   std::string_view unit(end, static_cast<size_t>(last - end));
   if (unit.size() > 1 && unit.front() == ' ') unit.remove_prefix(1);
   for (const KnownUnit& known : kUnits) {
-    if (unit == known.text) return Quantity{number * known.factor, known.kind};
+    if (unit == known.text && std::isfinite(number * known.factor))
+      return Quantity{number * known.factor, known.kind};
   }
   return std::nullopt;
 }

@@ -46,6 +46,12 @@ TEST(Quantity, IsNothingElse) {
   }
 }
 
+TEST(Quantity, IsNoNumberThatIsTooLarge) {
+  EXPECT_TRUE(parse_quantity(std::string(300, '9')));
+  EXPECT_FALSE(parse_quantity(std::string(308, '9') + "TiB"));
+  EXPECT_FALSE(parse_quantity(std::string(400, '9')));
+}
+
 TEST(Quantity, OfOneKindDoesNotFitAnother) {
   EXPECT_TRUE(fits(Kind::kBytes, Unit::kBytes));
   EXPECT_TRUE(fits(Kind::kPlain, Unit::kBytes));
