@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <atomic>
+#include <bit>
 #include <cerrno>
 
 #include "heap.hpp"
@@ -24,6 +25,15 @@ constinit stats::Publisher g_publisher;
 std::atomic<bool> g_publishing{false};  ///< Somebody uses g_publisher.
 std::atomic<bool> g_thread_started{false};
 std::atomic<int64_t> g_next_ms{0};
+std::atomic<bool> g_is_under_way{false};  ///< Published when it was due, not early.
+std::atomic<unsigned> g_early_looks{0};
+
+/// A server that starts quickly and then waits would not be seen until it works: so the 2nd, 8th, 32nd... look counts as
+/// due, until one is. Programs of a few allocations pay nothing.
+bool is_early_look_due() noexcept {
+  const unsigned look = g_early_looks.fetch_add(1, std::memory_order_relaxed) + 1;
+  return std::has_single_bit(look) && std::countr_zero(look) % 2 == 1;
+}
 
 void publish(stats::Freshness freshness) noexcept {
   // acquire: pairs with the release below; the last user's changes are seen. Who comes second leaves it to the first.
@@ -76,12 +86,22 @@ void start_thread() noexcept {
 void look_whether_to_publish(int64_t now) noexcept {
   const Settings& settings = g_heap.settings();
   if (settings.publish_ms == 0 && !settings.background) return;
-  if (settings.background && g_thread_started.load(std::memory_order_relaxed)) return;
-  const int64_t period = settings.publish_ms != 0 ? settings.publish_ms : kBackgroundMs;
-  int64_t due = g_next_ms.load(std::memory_order_relaxed);
-  if (now < due || !g_next_ms.compare_exchange_strong(due, now + period, std::memory_order_relaxed))
+  if (settings.background) {
+    t_locals.publish = !g_thread_started.load(std::memory_order_relaxed) && is_early_look_due();
     return;
-  t_locals.publish = due != 0;  // not at the first look: short programs pay nothing
+  }
+  int64_t due = g_next_ms.load(std::memory_order_relaxed);
+  if (due == 0) {  // the first look: relaxed, as at worst two threads publish
+    due = now + settings.publish_ms;
+    g_next_ms.store(due, std::memory_order_relaxed);
+  }
+  if (now >= due) {
+    t_locals.publish = g_next_ms.compare_exchange_strong(due, now + settings.publish_ms,
+                                                         std::memory_order_relaxed);
+    g_is_under_way.store(true, std::memory_order_relaxed);
+  } else if (!g_is_under_way.load(std::memory_order_relaxed)) {
+    t_locals.publish = is_early_look_due();
+  }
 }
 
 void publish_if_due() noexcept {
@@ -101,6 +121,9 @@ void publishing_after_fork_in_child() noexcept {
   map_publishing_after_fork_in_child();
   g_publishing.store(false, std::memory_order_relaxed);  // one thread is left
   g_thread_started.store(false, std::memory_order_relaxed);
+  g_early_looks.store(0, std::memory_order_relaxed);
+  g_is_under_way.store(false, std::memory_order_relaxed);
+  g_next_ms.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace numaheap::alloc

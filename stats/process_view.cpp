@@ -27,9 +27,8 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr char kNotPublishing[] =
-    "it publishes nothing: it does not run on numaheap, has not run on it for a tenth of a second, "
-    "or "
-    "was started with NUMAHEAP_PUBLISH_MS=0";
+    "it publishes nothing: it does not run on numaheap, has hardly allocated, or was started with "
+    "NUMAHEAP_PUBLISH_MS=0";
 bool is_number(const char* text) {
   return *text != 0 &&
          std::all_of(text, text + std::strlen(text), [](char c) { return c >= '0' && c <= '9'; });
