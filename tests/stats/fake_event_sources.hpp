@@ -99,7 +99,8 @@ class FakeEventSources {
           has_cpus ? list : "");
     for (unsigned cpu = first_cpu; has_cpus && cpu <= last_cpu; ++cpu)
       write(cpu_path(cpu) + "/topology/physical_package_id", std::to_string(socket));
-    nodes_ += (nodes_.empty() ? "" : ",") + std::to_string(node);
+    if (!nodes_.empty()) nodes_ += ',';
+    nodes_ += std::to_string(node);
     write("/sys/devices/system/node/online", nodes_);
     write("/sys/devices/system/node/has_memory", nodes_);
   }
