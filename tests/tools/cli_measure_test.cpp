@@ -78,7 +78,7 @@ TEST(NumaheapMeasure, SaysHowFarTheMeterIsOffAndWhatItIs) {
 
 TEST(NumaheapMeasure, EndsWithWhatItHasWhenItIsInterrupted) {
   const TemporaryDirectory directory;
-  ChildProcess child({"timeout", "--signal=INT", "--foreground", "0.5", NUMAHEAP_COMMAND, "topo",
+  ChildProcess child({"timeout", "--signal=INT", "--foreground", "3", NUMAHEAP_COMMAND, "topo",
                       "--measure", "--full"},
                      {}, directory / "log");
   while (child.is_running()) run({"sleep", "0.1"});
