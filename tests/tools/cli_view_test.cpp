@@ -28,7 +28,7 @@ void expect_refusal(const Command& arguments, int status, const std::string& sen
 
 TEST(NumaheapInfo, ShowsWhatTheProcessHolds) {
   const Published process;
-  for (const std::string& who : {process.pid(), std::string("published_process")}) {
+  for (const std::string& who : {process.pid(), Published::name()}) {
     const Finished info = numaheap_command({"info", who});
     EXPECT_EQ(info.status, 0) << info.err;
     EXPECT_EQ(info.out.substr(0, 9), "# Memory\n");
@@ -139,7 +139,7 @@ TEST(NumaheapInfo, RefusesWhatItCannotSeeAndSaysWhy) {
 TEST(NumaheapInfo, AsksWhichOfSeveralOfOneName) {
   const Published one;
   const Published two;
-  expect_refusal({"info", "published_process"}, 2, "2 processes of the name");
+  expect_refusal({"info", Published::name()}, 2, "2 processes of the name");
   EXPECT_EQ(numaheap_command({"info", two.pid()}).status, 0);
 }
 

@@ -17,7 +17,7 @@ namespace numaheap::tests {
 class Published {
  public:
   explicit Published(const Variables& variables = {}, const std::string& argument = "seen")
-      : process_({"sh", "-c", "exec " PUBLISHED_PROCESS " " + argument + " < " + fifo()}, variables,
+      : process_({"sh", "-c", "exec " + program() + " " + argument + " < " + fifo()}, variables,
                  directory_ / "log") {
     input_ = open((directory_ / "input").c_str(), O_WRONLY);
     EXPECT_TRUE(wait_until([&] { return process_.log().find("ready") != std::string::npos; }))
@@ -27,9 +27,16 @@ class Published {
   Published(const Published&) = delete;
   Published& operator=(const Published&) = delete;
   [[nodiscard]] std::string pid() const { return std::to_string(process_.id()); }
+  /// Its name, which no process of another test has.
+  [[nodiscard]] static std::string name() { return "seen" + std::to_string(getpid()); }
   int stop() { return process_.stop(); }
 
  private:
+  std::string program() {
+    const std::string link = directory_ / name();
+    EXPECT_EQ(symlink(PUBLISHED_PROCESS, link.c_str()), 0);
+    return link;
+  }
   std::string fifo() {
     const std::string path = directory_ / "input";
     EXPECT_EQ(run({"mkfifo", path}).status, 0);

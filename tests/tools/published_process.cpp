@@ -11,6 +11,8 @@
 
 int main(int argc, char** argv) {
   const bool to_be_seen = argc < 2 || std::strcmp(argv[1], "unseen") != 0;
+  static char beside_the_heap[20 << 20];  // so that it is resident with more than is live
+  std::memset(beside_the_heap, 1, sizeof beside_the_heap);
   void* held[100];
   for (void*& block : held) block = std::memset(numaheap::allocate(100'000), 1, 100'000);
   numaheap::deallocate(numaheap::allocate(112));  // a class that a test waits for
