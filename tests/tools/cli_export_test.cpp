@@ -48,6 +48,28 @@ TEST(NumaheapExport, ServesEverythingAsJson) {
   EXPECT_FALSE(json["samples"].empty());
 }
 
+TEST(NumaheapExport, ServesTheHeapMapAndItsPage) {
+  const Published process(Variables{{"NUMAHEAP_BACKGROUND", "on"}});
+  const Exporter exporter(process.pid());
+  const Response page = request(exporter.port(), "/");
+  EXPECT_EQ(page.header("Content-Type"), "text/html; charset=utf-8");
+  EXPECT_TRUE(contains(page.body, "<title>numaheap: heap map</title>"));
+  EXPECT_TRUE(page.body.ends_with("</html>\n"));
+  Response map;
+  EXPECT_TRUE(wait_until([&] { return (map = request(exporter.port(), "/map")).status != 503; }));
+  EXPECT_EQ(map.status, 200);
+  uint64_t used = 0;
+  const auto json = nlohmann::json::parse(map.body);
+  for (const auto& range : json["ranges"]) {
+    const uint64_t cell = range["cell_bytes"];
+    EXPECT_EQ(range["used"].size(), range["block_bytes"].size());
+    EXPECT_LE(range["used"].size() * cell, range["opened"].get<uint64_t>());
+    for (const uint64_t share : range["used"]) used += share * cell / 255;
+  }
+  EXPECT_GE(used, 100u * 100'000);
+  EXPECT_LT(used, 100u * 400'000);
+}
+
 TEST(NumaheapExport, PromtoolFindsNoFault) {
   if (!find_program("promtool")) NH_SKIP("needs promtool (Debian package prometheus)");
   const Published process;

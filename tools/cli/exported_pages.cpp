@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "heap_map_page.hpp"
+#include "map_json.hpp"
 #include "numaheap/stats/json.hpp"
 #include "numaheap/stats/openmetrics.hpp"
 
@@ -40,17 +43,26 @@ Page scraped(const Snapshot& whole, Render render, const char* type) {
 
 }  // namespace
 
-Page ExportedPages::unavailable(const Error& error) const {
-  return {503, kTextType, fmt::format("process {}: {}\n", who_, error.text)};
+Page ExportedPages::unavailable(const Error& error, bool as_json) const {
+  const std::string sentence = fmt::format("process {}: {}", who_, error.text);
+  if (!as_json) return {503, kTextType, sentence + "\n"};
+  const nlohmann::json json = {{"error", sentence}, {"ended", view_.has_ended()}};
+  return {503, kJsonType,
+          json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"};
 }
 
 Page ExportedPages::page(std::string_view path, std::string_view accept) {
+  if (path == "/") return {200, "text/html; charset=utf-8", kHeapMapPage};
   const bool is_metrics = path == "/metrics";
-  if (!is_metrics && path != "/json")
-    return {404, kTextType, "There is no such page; there are /metrics and /json.\n"};
+  if (!is_metrics && path != "/json" && path != "/map")
+    return {404, kTextType, "There is no such page; there are /, /map, /metrics and /json.\n"};
   const std::lock_guard lock(mutex_);
+  if (path == "/map") {
+    const Result<std::vector<stats::ForeignMap>> maps = view_.read_map();
+    return maps ? Page{200, kJsonType, render_maps(*maps)} : unavailable(maps.error(), true);
+  }
   const Result<std::unique_ptr<ForeignSnapshot>> read = view_.read();
-  if (!read) return unavailable(read.error());
+  if (!read) return unavailable(read.error(), !is_metrics);
   const Snapshot& snapshot = (*read)->snapshot();
   if (!is_metrics) return {200, kJsonType, rendered(stats::render_json, snapshot)};
   return accept.find("application/openmetrics-text") != std::string_view::npos

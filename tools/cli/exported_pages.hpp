@@ -26,6 +26,7 @@ class ExportedPages {
       : view_(std::move(view)), who_(std::move(who)) {}
 
   /// \param accept  the request's Accept header: /metrics is OpenMetrics for who asks for it.
+  /// / is the heap map page, and /map what it draws.
   /// \returns status 404 for a path that there is none of, 503 if there is no snapshot to be had.
   [[nodiscard]] Page page(std::string_view path, std::string_view accept);
 
@@ -33,7 +34,7 @@ class ExportedPages {
   [[nodiscard]] bool process_ended(std::string& why);
 
  private:
-  [[nodiscard]] Page unavailable(const Error& error) const;
+  [[nodiscard]] Page unavailable(const Error& error, bool as_json) const;
 
   std::mutex mutex_;
   stats::ProcessView view_;

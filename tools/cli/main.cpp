@@ -86,8 +86,9 @@ int dispatch(int argc, char** argv) {
   doctor->add_flag("--json", doctor_options.as_json, "Print JSON, with what was not found, too");
 
   ExportOptions export_options;
-  CLI::App* export_app = app.add_subcommand(
-      "export", "Serve the figures of a running process over HTTP: /metrics and /json");
+  CLI::App* export_app = app.add_subcommand("export",
+                                            "Serve the figures of a running process over HTTP: a "
+                                            "heap map for browsers, /metrics and /json");
   export_app->footer(
       "It serves until SIGINT or SIGTERM. Exit status: 0: it was ended so; 2: an option is wrong;\n"
       "125: it may not look into the process, or cannot listen there.");
