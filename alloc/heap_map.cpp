@@ -48,9 +48,7 @@ void HeapMapWalk::begin(unsigned placement, std::span<MapCell> cells) noexcept {
   cells_ = cells.first(map_.cells);
   std::fill(cells_.begin(), cells_.end(), MapCell{});
   pass_ = Pass::kBlocks;
-  offset_ = slabs_ = cell_ = direct_bytes_ = 0;
-  ask_every_ = std::max<size_t>(1, map_.cell_bytes / kPage / 16);
-  std::fill(std::begin(last_), std::end(last_), jemalloc::ExtentUsage::Slots{});
+  offset_ = cell_ = direct_bytes_ = 0;
   std::fill(std::begin(tally_), std::end(tally_), size_t{0});
 }
 
@@ -94,19 +92,13 @@ void HeapMapWalk::add_used(size_t offset, size_t bytes, size_t used, size_t free
 }
 
 size_t HeapMapWalk::add_slab(size_t offset, SizeClass c) noexcept {
-  jemalloc::ExtentUsage::Slots& last = last_[c];
-  if (last.bytes == 0 || slabs_ % ask_every_ == 0) {
-    const jemalloc::ExtentUsage::Slots slots =
-        usage_.read(reinterpret_cast<const void*>(map_.start + offset));
-    const bool is_slab = slots.count > 1 && slots.count * kClassSizes[c] == slots.bytes &&
-                         slots.free <= slots.count && offset + slots.bytes <= map_.opened;
-    last = is_slab ? slots : jemalloc::ExtentUsage::Slots{};
-  }
-  if (last.bytes == 0) return 0;
-  ++slabs_;
-  const size_t free_bytes = last.free * kClassSizes[c];
-  add_used(offset, last.bytes, last.bytes - free_bytes, free_bytes, c, kClassSizes[c]);
-  return last.bytes;
+  const auto slots = usage_.read(reinterpret_cast<const void*>(map_.start + offset));
+  const bool is_slab = slots.count > 1 && slots.count * kClassSizes[c] == slots.bytes &&
+                       slots.free <= slots.count && offset + slots.bytes <= map_.opened;
+  if (!is_slab) return 0;
+  const size_t free_bytes = slots.free * kClassSizes[c];
+  add_used(offset, slots.bytes, slots.bytes - free_bytes, free_bytes, c, kClassSizes[c]);
+  return slots.bytes;
 }
 
 size_t HeapMapWalk::add_block(size_t offset, SizeClass c) noexcept {

@@ -58,10 +58,6 @@ class HeapMapWalk {
   size_t offset_ = 0;  ///< Where the pass goes on.
 
   jemalloc::ExtentUsage usage_;
-  size_t slabs_ = 0;      ///< Met so far.
-  size_t ask_every_ = 1;  ///< Of them.
-  jemalloc::ExtentUsage::Slots last_[detail::kClassCount] =
-      {};  ///< The last slab asked of each class.
 
   size_t cell_ = 0;                         ///< Whose bytes by class are in tally_.
   size_t tally_[detail::kClassCount] = {};  ///< Those above the largest class under kDirectBlock.

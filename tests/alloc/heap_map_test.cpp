@@ -78,7 +78,6 @@ TEST(HeapMap, AgreesWithTheBooksAfterThreeQuartersWereFreedAtRandom) {
     grown += picture.map.grown;
     EXPECT_GT(picture.map.cells, 0u);
   }
-  // Above 16 pages a cell, slabs are sampled: this heap is small, so each was asked.
   const auto on_the_books =
       static_cast<double>((books.live + books.thread_cached + books.node_cached).value);
   EXPECT_NEAR(static_cast<double>(used), on_the_books, 0.01 * on_the_books);

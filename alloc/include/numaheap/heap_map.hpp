@@ -5,7 +5,7 @@
 /// It is drawn while others allocate: no lock is held for more than some microseconds and nobody waits for it, so a
 /// cell may be wrong about what changes in that moment. Slabs are asked for their free slots without jemalloc's locks;
 /// where a slab spans several cells, its blocks are taken to lie evenly. What only jemalloc's refill caches hold counts
-/// as used. Above 16 pages a cell, one slab of a class in (pages of a cell)/16 is asked and stands for the next ones.
+/// as used.
 
 #pragma once
 
@@ -19,8 +19,8 @@ namespace numaheap {
 /// Draws a placement (an index below Statistics::placements) into `cells`, RangeMap::kMostCells of them.
 /// \returns false if there is no such placement, as on the system back end, there are not so many cells, or this is a
 ///          signal handler whose thread was inside the heap.
-/// Threads: any. Allocates nothing. Cost: some 50 ns for each slab, large block and free extent, at most some
-/// milliseconds for a heap of gigabytes.
+/// Threads: any. Allocates nothing. Cost: some 50 ns for each slab, large block and free extent; some
+/// milliseconds for each GiB of small blocks.
 NH_API bool draw_heap_map(unsigned placement, stats::RangeMap& map,
                           std::span<stats::MapCell> cells) noexcept;
 
