@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -58,6 +59,9 @@ TEST(HeapOnNodes, AFullNodeSpillsAndTheEstimateSeesItAndNobodyIsKilled) {
         NH_CHILD_EXPECT(spilled < bytes / 2);       // but most fit
         const int64_t estimate = metric_of("numaheap_range_elsewhere_bytes", full);
         const int64_t error = estimate - static_cast<int64_t>(spilled);
+        std::printf("goal: %zu MiB spilled, estimated %lld\n", spilled >> 20,
+                    static_cast<long long>(estimate >> 20));
+        std::fflush(stdout);  // a child ends without
         NH_CHILD_EXPECT(std::abs(error) <
                         static_cast<int64_t>(MiB(32).value));  // of a hundred samples
         NH_CHILD_EXPECT(estimate > 0);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -110,6 +111,9 @@ TEST(HeapOnNodes, BlocksFreedOnAnotherNodeAreNeverHandedOutThere) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+  size_t foreign_blocks = 0;
+  for (const ExchangeCounts& of_one : counts) foreign_blocks += of_one.foreign_blocks;
+  std::printf("goal: %zu of %zu\n", foreign_blocks, count * nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
     EXPECT_EQ(counts[i].foreign_blocks, 0u) << "on node " << nodes[i].value << " of " << count;
     EXPECT_EQ(counts[i].misplaced_blocks, 0u) << "on node " << nodes[i].value;
@@ -143,7 +147,9 @@ TEST(HeapOnNodes, AThreadThatMovesForGoodGetsTheOtherNodeAsItsHome) {
     for (int round = 0; round < 2; ++round) {
       for (NodeId node : nodes_to_run_on()) {
         ASSERT_TRUE(pin_to(node));
-        ASSERT_NE(allocations_until_home_is(node, blocks), 0u) << "node " << node.value;
+        const size_t needed = allocations_until_home_is(node, blocks);
+        ASSERT_NE(needed, 0u) << "node " << node.value;
+        if (round == 1) std::printf("goal: after %zu allocations\n", needed);
         std::vector<Block> here;
         for (size_t size : {size_t{16}, size_t{128}, size_t{4096}, size_t{70'000}, MiB(5).value}) {
           here.push_back(filled(allocate(size), size));

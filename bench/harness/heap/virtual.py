@@ -52,7 +52,7 @@ def measure(plan: Plan) -> list[Goal]:
     for log in logs.glob("*.log"):
         log.unlink()
     plan.progress("tests in virtual machines")
-    status, output = _run(command, limit, {"NUMAHEAP_EXCHANGES": EXCHANGES} if whole else {})
+    status, output = _run(command, limit, {"NUMAHEAP_EXCHANGES": EXCHANGES})
     if status is None:
         return _none(f"{' '.join(command)} took longer than {limit} s" + ("" if whole else "; --full gives it time"))
     if status == CANNOT_RUN:
