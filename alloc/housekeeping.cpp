@@ -25,8 +25,8 @@ int64_t now_ms() noexcept {
 }
 
 /// A range that grows while its arena holds free extents grows for their shape alone, as the arena does not put small
-/// ones together: so they go to the ExtentPool, which does. How many there are is not asked, since jemalloc's books are
-/// dearer to read than this is to do.
+/// ones together: so they go to the ExtentPool, which does. How many there are is not asked: jemalloc refreshes its books
+/// under all of its locks, which no allocation shall wait for.
 void merge_if_growing(PlacementHeap& placement) noexcept {
   constexpr size_t kLeast = size_t{1} << 20;
   const size_t grown = placement.extents.grown().value;

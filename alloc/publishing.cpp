@@ -47,6 +47,7 @@ void publish(stats::Freshness freshness) noexcept {
         ReportKind::kSetting,
         "no memfd for NUMAHEAP_PUBLISH_MS: numaheap top and its kin will not see this process");
   }
+  // release: pairs with the acquire above.
   g_publishing.store(false, std::memory_order_release);
 }
 

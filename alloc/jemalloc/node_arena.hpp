@@ -48,7 +48,7 @@ class NodeArena {
   /// Empties the refill caches and lets go of all free extents.
   void release_unused() noexcept;
   /// Lets go of all free extents: the ExtentPool has them then, as dirty ones that are whole where neighbours were
-  /// free, too; nothing goes to the kernel here. Costs some 0.5 us for each.
+  /// free, too; nothing goes to the kernel here. Cost: a call of our hooks for each.
   void release_extents() noexcept;
   /// Lets time-based decay do what is due.
   void decay() noexcept;

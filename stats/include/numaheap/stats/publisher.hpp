@@ -3,7 +3,7 @@
 /// attach to or ask this one.
 ///
 /// The place is a PublishedFile, so a forked child does not show its parent's figures as its own.
-/// Threads: one at a time; who calls sees to that. Cost: that of take_snapshot() and some 10 ns a sample.
+/// Threads: one at a time; who calls sees to that. Cost: that of take_snapshot(), and a copy of each sample.
 
 #pragma once
 
